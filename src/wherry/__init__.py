@@ -1,0 +1,1 @@
+"""wherry: a Kubernetes node in one process. Start with docs/ARCHITECTURE.md."""

@@ -1,0 +1,56 @@
+"""Run host programs: argument lists only, output captured and bounded, failures with the program's own words."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program left: its exit code and its output, decoded with replacement."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class ProgramError(Exception):
+    """A host program failed or is missing; the message names it and quotes the end of what it said."""
+
+
+async def run(
+    *argv: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    timeout: float = 60.0,
+    check: bool = True,
+    pass_fds: Sequence[int] = (),
+) -> Finished:
+    """Run `argv` to its end, at most `timeout` seconds. With `check`, a non-zero exit raises ProgramError."""
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            pass_fds=pass_fds,
+        )
+    except FileNotFoundError as error:
+        raise ProgramError(f"{argv[0]}: not found; `wherry doctor` lists what is missing") from error
+    try:
+        async with asyncio.timeout(timeout):
+            out, err = await child.communicate(stdin)
+    except TimeoutError as error:
+        raise ProgramError(f"{argv[0]}: no end after {timeout:g} s") from error
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    done = Finished(child.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
+    if check and done.code:
+        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise ProgramError(f"{' '.join(argv[:3])}: exit {done.code}: {said}")
+    return done
