@@ -13,7 +13,7 @@ Obj = dict[str, Any]
 
 
 class Ref(NamedTuple):
-    """Which object: its kind as Kubernetes writes a GroupKind (`Pod`, `Deployment.apps`), namespace ("" if none), name."""
+    """Which object: its GroupKind in Kubernetes' spelling (`Pod`, `Deployment.apps`), namespace ("" if none), name."""
 
     kind: str
     namespace: str

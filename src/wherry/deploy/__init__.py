@@ -1,0 +1,3 @@
+"""From a folder to running replicas: manifests (pure), apply, the verdict on a rollout (pure). Talks only the
+Kubernetes API, to any server.
+"""

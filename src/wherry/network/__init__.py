@@ -1,0 +1,3 @@
+"""Services on this machine: Services and EndpointSlices become a Ruleset (pure), which nftables, HAProxy and the
+DNS server apply.
+"""
