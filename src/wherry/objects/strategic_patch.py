@@ -1,7 +1,8 @@
 """Strategic merge patch: a merge patch that merges lists by key, as the types say, and obeys directives.
 
 Directives: `$patch: replace|delete|merge`, `$retainKeys`, `$deleteFromPrimitiveList/<field>`,
-`$setElementOrder/<field>`. Rules are those of k8s.io/apimachinery `strategicpatch`. Neither document nor patch is edited.
+`$setElementOrder/<field>`. Rules are those of k8s.io/apimachinery `strategicpatch`.
+Neither document nor patch is edited.
 """
 
 from collections.abc import Hashable, Sequence
