@@ -5,6 +5,7 @@ committed. Knows nothing of Kubernetes.
 state in memory that readers see), `feed` (the ring and its readers). `records` and `errors` are what passes between.
 """
 
+from wherry.store.disk import Options
 from wherry.store.errors import (
     Closed,
     Compacted,
@@ -34,6 +35,7 @@ __all__ = [
     "Key",
     "Lagged",
     "Missing",
+    "Options",
     "ReadOnly",
     "Record",
     "Seal",

@@ -32,9 +32,24 @@ MIGRATIONS = (
 )
 """One script per schema version; the file's user_version counts those applied."""
 
-CHECKPOINT_PAGES = 1000
-WAL_BYTES = 16 * 2**20
+PRAGMAS: Mapping[str, str | int] = {
+    "locking_mode": "EXCLUSIVE",  # before the journal mode: then the WAL's index is plain memory
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "wal_autocheckpoint": 0,
+    "journal_size_limit": 16 * 2**20,
+    "mmap_size": 0,
+}
 STATEMENT_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """`ballast`: bytes set aside; `checkpoint`: the WAL's pages that start one; `vfs`: another SQLite file layer."""
+
+    ballast: int = 16 * 2**20
+    checkpoint: int = 1000
+    vfs: str | None = None
 
 
 @dataclass
@@ -53,10 +68,11 @@ class Batch:
 class Disk:
     """The open database. Methods raise apsw's errors as they are; what they mean is the writer's to say."""
 
-    def __init__(self, directory: Path, *, ballast: int, vfs: str | None = None) -> None:
+    def __init__(self, directory: Path, options: Options) -> None:
         self._directory = directory
-        self._ballast = ballast
-        self._vfs = vfs
+        self._ballast = options.ballast
+        self._checkpoint = options.checkpoint
+        self._vfs = options.vfs
         self._lock = _hold(directory)
         self._pages = 0
         self._durable: bool | None = None
@@ -79,7 +95,7 @@ class Disk:
     def commit(self, batch: Batch) -> None:
         """Write it all or nothing; when `durable`, return only after the disk has it."""
         if batch.durable is not self._durable:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if batch.durable else 'NORMAL'}")
+            self._db.pragma("synchronous", "FULL" if batch.durable else "NORMAL")
             self._durable = batch.durable
         statements = tuple(_statements(batch))
         if len(statements) == 1:  # is a transaction by itself
@@ -101,7 +117,7 @@ class Disk:
 
     def tidy(self) -> None:
         """Move the WAL into the database when it has grown. Not SQLite's own automatism, as that hides failures."""
-        if self._pages < CHECKPOINT_PAGES:
+        if self._pages < self._checkpoint:
             return
         self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self._pages = 0
@@ -142,9 +158,9 @@ class Disk:
         path.touch(mode=0o600)  # SQLite gives the WAL the same mode
         db = apsw.Connection(str(path), vfs=self._vfs)
         try:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA mmap_size = 0")
-            db.execute(f"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {WAL_BYTES}")
-            db.execute("PRAGMA synchronous = FULL")
+            for pragma, value in PRAGMAS.items():
+                db.pragma(pragma, value)
+            assert db.pragma("journal_mode") == "wal"
             _check(db, path)
             self._migrate(db, path)
             db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -159,7 +175,7 @@ class Disk:
         return db
 
     def _migrate(self, db: apsw.Connection, path: Path) -> None:
-        version = int(db.execute("PRAGMA user_version").get)
+        version = int(db.pragma("user_version"))
         if version > len(MIGRATIONS):
             raise Unreadable(f"{path} has schema {version}, this version knows {len(MIGRATIONS)}: use the newer one")
         if version == len(MIGRATIONS):
@@ -172,7 +188,7 @@ class Disk:
         with db:
             for script in MIGRATIONS[version:]:
                 db.execute(script)
-            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            db.pragma("user_version", len(MIGRATIONS))
 
     def _grown(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._pages = pages
@@ -210,7 +226,7 @@ def _unopened(path: Path, error: apsw.Error) -> StoreError:
 
 
 def _check(db: apsw.Connection, path: Path) -> None:
-    verdict = str(db.execute("PRAGMA quick_check(1)").get)
+    verdict = str(db.pragma("quick_check", 1))
     if verdict != "ok":
         raise Unreadable(f"{path} is damaged ({verdict}): restore a backup of it")
 

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from wherry.store.disk import Options
 from wherry.store.errors import Closed, Future, ReadOnly
 from wherry.store.feed import Feed, Subscription
 from wherry.store.records import Key, Record, Seal, Sync
 from wherry.store.snapshot import Snapshot, undone
 from wherry.store.writer import Group, Write, Writer
+
+DEFAULTS = Options()
 
 
 class Store:
@@ -30,16 +33,14 @@ class Store:
         *,
         ring: int = 50_000,
         ring_bytes: int = 64 * 2**20,
-        ballast: int = 16 * 2**20,
-        vfs: str | None = None,
+        options: Options = DEFAULTS,
     ) -> Self:
         """Open the directory, making it if need be. Raises InUse, Unreadable, Full, or what the system says.
 
-        The ring remembers at most `ring` changes and `ring_bytes` of their values. `ballast` bytes are set aside, so
-        that deletions still work on a full disk. `vfs` names another SQLite file layer.
+        The ring remembers at most `ring` changes and `ring_bytes` of their values.
         """
         self = cls()
-        self._writer = Writer(directory, ballast=ballast, vfs=vfs, publish=self._publish)
+        self._writer = Writer(directory, options, self._publish)
         opened = await self._writer.open()
         self._snapshot = Snapshot(opened.records)
         self._feed = Feed(opened.revision, changes=ring, size=ring_bytes)

@@ -16,7 +16,7 @@ from typing import Self, TypeVar, TypeVarTuple, Unpack
 
 import apsw
 
-from wherry.store.disk import Batch, Disk
+from wherry.store.disk import Batch, Disk, Options
 from wherry.store.errors import Exists, Full, Missing, ReadOnly, Stale, StoreError
 from wherry.store.records import Change, Key, Record, Seal, Sync
 
@@ -90,10 +90,9 @@ class _Caught:
 class Writer:
     """The thread and its queue. `publish` is called on the event loop, once per group, in commit order."""
 
-    def __init__(self, directory: Path, *, ballast: int, vfs: str | None, publish: Callable[[Group], None]) -> None:
+    def __init__(self, directory: Path, options: Options, publish: Callable[[Group], None]) -> None:
         self._directory = directory
-        self._ballast = ballast
-        self._vfs = vfs
+        self._options = options
         self._publish = publish
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Write] = SimpleQueue()
@@ -129,7 +128,7 @@ class Writer:
     def _run(self) -> None:
         disk: Disk | None = None
         with _Caught() as caught:
-            disk = Disk(self._directory, ballast=self._ballast, vfs=self._vfs)
+            disk = Disk(self._directory, self._options)
             opened = self._load(disk)
         if disk is None or caught.error is not None:
             self._tell(_fail, self._opened, caught.error)
