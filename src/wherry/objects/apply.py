@@ -94,7 +94,9 @@ def apply(
     merged = merge(base, applied, type_)
     if mine is not None:
         owned = [fields, *(entry.get("fieldsV1") or {} for entry in others)]
-        merged = _pruned(merged, mine.get("fieldsV1") or {}, owned, type_)
+        merged = (
+            remove(merged, _unlisted(merged, mine.get("fieldsV1") or {}, owned, type_), type_, drop_emptied=True) or {}
+        )
     changes = compare(base, merged, type_, union(SERVER_OWNED, reset or {}))
     if not force:
         _check_conflicts(base, others, changes, type_, api_version, manager)
@@ -128,13 +130,13 @@ def _entries(live: Obj | None, api_version: str, time: str, type_: Type) -> list
     )
 
 
-def _pruned(merged: Obj, last: FieldSet, owned: Iterable[FieldSet], type_: Type) -> Obj:
-    """`merged` without what this manager applied before and now does not, unless someone owns it."""
+def _unlisted(merged: Obj, last: FieldSet, owned: Iterable[FieldSet], type_: Type) -> FieldSet:
+    """What this manager applied before and now does not, and nobody else owns: it goes."""
     managed: FieldSet = {}
     for fields in owned:
         managed = union(managed, fields)
     if contains(managed, last):
-        return merged
+        return {}
     last = with_named_fields(last, type_)
     everything = with_named_fields(fields_of(merged, type_), type_)
     pruned = remove(merged, last, type_, drop_emptied=False) or {}
@@ -142,8 +144,7 @@ def _pruned(merged: Obj, last: FieldSet, owned: Iterable[FieldSet], type_: Type)
     pruned = remove(merged, difference(everything, kept), type_, drop_emptied=False) or {}
     # what fell with a parent, but was never this manager's (nor any applier's), stays
     dropped = difference(everything, with_named_fields(fields_of(pruned, type_), type_))
-    result: Obj = remove(merged, intersection(dropped, last), type_, drop_emptied=True) or {}
-    return result
+    return intersection(dropped, last)
 
 
 def _check_conflicts(

@@ -231,10 +231,8 @@ def _compare_maps(
         if nodes[1] is not None:
             removed[step] = nodes[1]
     for key, value in old.items():
-        if value is not None and new.get(key) is None:
-            step = f"f:{key}"
-            if step not in ignored:
-                removed[step] = _all_of(value, _child(type_, key))
+        if value is not None and new.get(key) is None and f"f:{key}" not in ignored:
+            removed[f"f:{key}"] = _all_of(value, _child(type_, key))
 
 
 def _compare_lists(old: list[Any], new: list[Any], type_: Type, parts: Changes) -> None:
@@ -253,9 +251,12 @@ def _compare_lists(old: list[Any], new: list[Any], type_: Type, parts: Changes) 
                 changed[step] = node
             if gone is not None:
                 removed[step] = gone
+        elif len(items) == 1:
+            changed[step], removed[step] = _all_of(items[0], item_type), {}
         else:
             changed[step] = {}
-            removed[step] = _all_of(olds[0], item_type) if len(olds) == 1 else {}
+            if len(olds) == 1:
+                removed[step] = _all_of(olds[0], item_type)
     for step, items in before.items():
         if step not in after:
             removed[step] = _all_of(items[0], item_type) if len(items) == 1 else {}
