@@ -73,7 +73,9 @@ class Definitions:
         docs = self._docs.get(name, {})
         if "alias" in entry:
             return dict(_ALIASES[entry["alias"]][0 if self._dialect.v2 else 1])
-        out: Schema = {"type": "object", "description": docs.get("", "")}
+        out: Schema = {"type": "object"}
+        if "" in docs:
+            out["description"] = docs[""]
         out["properties"] = {f: self._field(token, docs.get(f, "")) for f, token in entry["fields"].items()}
         if "required" in entry:
             out["required"] = entry["required"]

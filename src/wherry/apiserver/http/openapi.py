@@ -5,7 +5,7 @@ for. The index of v3 names a hash for each document without making it.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from wherry.objects.errors import NotAcceptable, NotFound
 from wherry.version import __version__
 
 PROTO_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-_PROTO_V2_OLD = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_PROTO_V2_ANSWERED = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"  # Go takes no @ in a Content-Type
 
 
 class OpenAPI:
@@ -55,8 +55,8 @@ class OpenAPI:
     def v2(self, accept: str = JSON) -> Document:
         """`/openapi/v2`, as JSON or as protobuf."""
         for clause in clauses(accept):
-            if clause.media_type in (PROTO_V2, _PROTO_V2_OLD):
-                return self._cached(PROTO_V2, lambda: document(openapi_v2_proto.encode(self._v2()), PROTO_V2))
+            if clause.media_type in (PROTO_V2, _PROTO_V2_ANSWERED):
+                return self._cached(PROTO_V2, lambda: document(openapi_v2_proto.encode(self._v2()), _PROTO_V2_ANSWERED))
             if clause.accepts_json:
                 return self._cached(JSON, lambda: json_document(self._v2()))
         raise NotAcceptable(f"only the following media types are accepted: {JSON}, {PROTO_V2}")
@@ -65,7 +65,7 @@ class OpenAPI:
         """Drop what has been rendered: clients ask rarely, and the documents are large."""
         self._rendered.clear()
 
-    def _cached(self, key: str, render: Any) -> Document:
+    def _cached(self, key: str, render: Callable[[], Document]) -> Document:
         if key not in self._rendered:
             self._rendered[key] = render()
         return self._rendered[key]
