@@ -4,6 +4,7 @@ The table is the current state, not a log. Rows are found by number, which the w
 record, so that a commit touches as few pages as can be. One connection writes and checkpoints; nothing is mapped.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ MIGRATIONS = (
 """One script per schema version; the file's user_version counts those applied."""
 
 PRAGMAS: Mapping[str, str | int] = {
+    "auto_vacuum": "INCREMENTAL",  # before anything is written: lets the file shrink in small steps
     "locking_mode": "EXCLUSIVE",  # before the journal mode: then the WAL's index is plain memory
     "journal_mode": "WAL",
     "synchronous": "FULL",
@@ -41,6 +43,7 @@ PRAGMAS: Mapping[str, str | int] = {
     "mmap_size": 0,
 }
 STATEMENT_ROWS = 64
+SHRINK_PAGES = 1024
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class Disk:
         """Move the WAL into the database when it has grown. Not SQLite's own automatism, as that hides failures."""
         if self._pages < self._checkpoint:
             return
+        if 2 * self._free_pages() > max(int(self._db.pragma("page_count")), 2 * SHRINK_PAGES):
+            self._shrink(SHRINK_PAGES)
         self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self._pages = 0
 
@@ -132,16 +137,15 @@ class Disk:
     def restore_ballast(self) -> None:
         """Set space aside again. Raises Full while there is none."""
         path = self._directory / "ballast"
-        if not self._ballast or path.exists():
+        if not self._ballast or path.exists() or _allocated(path, self._ballast):
             return
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            os.posix_fallocate(fd, 0, self._ballast)
-        except OSError as error:
-            path.unlink()
-            raise Full(self._directory) from error
-        finally:
-            os.close(fd)
+        pages = self._ballast // int(self._db.pragma("page_size"))
+        if self._free_pages() > pages:  # what was deleted left room inside the database: give it back
+            self._shrink(pages)
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            if _allocated(path, self._ballast):
+                return
+        raise Full(self._directory)
 
     def close(self) -> None:
         try:
@@ -190,6 +194,13 @@ class Disk:
                 db.execute(script)
             db.pragma("user_version", len(MIGRATIONS))
 
+    def _free_pages(self) -> int:
+        return int(self._db.pragma("freelist_count"))
+
+    def _shrink(self, pages: int) -> None:
+        """Return unused pages to the file system."""
+        self._db.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
     def _grown(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._pages = pages
         return apsw.SQLITE_OK
@@ -209,6 +220,21 @@ def _hold(directory: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def _allocated(path: Path, size: int) -> bool:
+    """Whether there was space for a file of this size."""
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        path.unlink()
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def _close_as_it_is(db: apsw.Connection) -> None:
