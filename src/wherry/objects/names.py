@@ -64,6 +64,11 @@ def too_long_message(limit: int) -> str:
     return f"must be no more than {limit} characters"
 
 
+def _size(text: str) -> int:
+    """Limits are in bytes, whatever their message says."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 _Check = Callable[[str], str | None]
 
 
@@ -86,7 +91,7 @@ def _join(messages: list[str]) -> str | None:
 @_cached
 def dns1123_label(value: str) -> str | None:
     """Namespaces, container and volume names."""
-    messages = [too_long_message(63)] if len(value) > 63 else []
+    messages = [too_long_message(63)] if _size(value) > 63 else []
     if not _LABEL_RE.fullmatch(value):
         dotted = _SUBDOMAIN_RE.fullmatch(value)
         hint = pattern_message(_LABEL_TEXT, _LABEL, "my-name", "123-abc")
@@ -97,7 +102,7 @@ def dns1123_label(value: str) -> str | None:
 @_cached
 def dns1123_subdomain(value: str) -> str | None:
     """The name of most objects."""
-    messages = [too_long_message(253)] if len(value) > 253 else []
+    messages = [too_long_message(253)] if _size(value) > 253 else []
     if not _SUBDOMAIN_RE.fullmatch(value):
         messages.append(pattern_message(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
     return _join(messages)
@@ -106,7 +111,7 @@ def dns1123_subdomain(value: str) -> str | None:
 @_cached
 def dns1035_label(value: str) -> str | None:
     """Service names."""
-    messages = [too_long_message(63)] if len(value) > 63 else []
+    messages = [too_long_message(63)] if _size(value) > 63 else []
     if not _DNS1035_RE.fullmatch(value):
         messages.append(pattern_message(_DNS1035_TEXT, _DNS1035, "my-name", "abc-123"))
     return _join(messages)
@@ -115,7 +120,7 @@ def dns1035_label(value: str) -> str | None:
 @_cached
 def wildcard_subdomain(value: str) -> str | None:
     """Ingress hosts such as `*.example.com`."""
-    messages = [too_long_message(253)] if len(value) > 253 else []
+    messages = [too_long_message(253)] if _size(value) > 253 else []
     if not (value.startswith("*.") and _SUBDOMAIN_RE.fullmatch(value[2:])):
         text = (
             "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist "
@@ -146,7 +151,7 @@ def qualified_name(value: str) -> str | None:
     name = parts[-1]
     if not name:
         messages.append("name part must be non-empty")
-    elif len(name) > 63:
+    elif _size(name) > 63:
         messages.append(f"name part {too_long_message(63)}")
     if not _QUALIFIED_RE.fullmatch(name):
         messages.append(_qualified_hint("name part "))
@@ -158,7 +163,7 @@ label_key = qualified_name
 
 @_cached
 def label_value(value: str) -> str | None:
-    messages = [too_long_message(63)] if len(value) > 63 else []
+    messages = [too_long_message(63)] if _size(value) > 63 else []
     if not _LABEL_VALUE_RE.fullmatch(value):
         messages.append(pattern_message(_LABEL_VALUE_TEXT, _LABEL_VALUE, "MyValue", "my_value", "12345"))
     return _join(messages)
@@ -187,7 +192,7 @@ def path_segment(value: str) -> str | None:
 @_cached
 def config_key(value: str) -> str | None:
     """Keys of ConfigMap and Secret data."""
-    messages = [too_long_message(253)] if len(value) > 253 else []
+    messages = [too_long_message(253)] if _size(value) > 253 else []
     if not _CONFIG_KEY_RE.fullmatch(value):
         messages.append(pattern_message(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     return _join(messages + _upwards(value))
@@ -210,7 +215,7 @@ def env_name(value: str) -> str | None:
 @_cached
 def port_name(value: str) -> str | None:
     """Names of container ports (RFC 6335, lower case only)."""
-    messages = [too_long_message(15)] if len(value) > 15 else []
+    messages = [too_long_message(15)] if _size(value) > 15 else []
     if not _PORT_NAME_RE.fullmatch(value):
         messages.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", value):

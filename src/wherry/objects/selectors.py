@@ -271,7 +271,8 @@ class FieldTerm(NamedTuple):
 
 def parse_fields(text: str) -> tuple[FieldTerm, ...]:
     """A `fieldSelector` of a query: `a=b,c!=d`; in values `\\\\`, `\\,` and `\\=` stand for the bare sign."""
-    return tuple(_field_term(text, part) for part in sorted(_split_terms(text)) if part)
+    terms = (_field_term(text, part) for part in sorted(_split_terms(text)) if part)
+    return tuple(term for term in terms if term.field or term.value)  # upstream reads a bare `=` as no condition
 
 
 def matches_fields(terms: Iterable[FieldTerm], lookup: Callable[[str], Any]) -> bool:

@@ -89,7 +89,7 @@ def _merge_field(out: Obj, key: str, value: Any, type_: Type) -> None:
 
 
 def _cleaned(value: Any) -> Any:
-    """What a part of a patch means where there is nothing to merge it with: without nulls and directives."""
+    """What a part of a patch means where there is nothing to merge it with: without nulls and what has directives."""
     if isinstance(value, dict):
         return {
             key: _cleaned(item)
@@ -99,6 +99,14 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list):
         return [_cleaned(item) for item in value if not (isinstance(item, dict) and _PATCH in item)]
     return value
+
+
+def _new_item(item: Obj) -> Obj:
+    """A list's new item: unlike above, its maps keep what they hold under a directive."""
+    plain = {key: _new_item(value) if isinstance(value, dict) else value for key, value in item.items()}
+    plain.pop(_PATCH, None)
+    cleaned: Obj = _cleaned(plain)
+    return cleaned
 
 
 def _retained(original: Obj, patch: Obj) -> Obj:
@@ -131,8 +139,8 @@ def _merge_ordered(out: Obj, patch: Obj, type_: Type) -> set[str]:
         for given in (order, *(value for value in (old, new) if value is not None)):
             if not isinstance(given, list):
                 raise StrategicPatchFailed("invalid patch format of setElementOrder list", 400)
-        if old is None and new is None:
-            continue
+        if new is None and (old is None or key in patch):
+            continue  # nothing to order, or the list is to go
         _check_order(new or [], order, field_type.merge_key)
         if old is not None and new is not None:
             merges = _strategy(field_type) == "merge"
@@ -201,7 +209,7 @@ def _merge_map_list(old: list[Obj], new: list[Obj], type_: Type) -> list[Obj]:
             merged[place[key]] = _merge_map(merged[place[key]], item, item_type)
         else:
             place[key] = len(merged)
-            merged.append(_cleaned(item))
+            merged.append(_new_item(item))
     return _arranged(merged, items, old, merge_key)
 
 

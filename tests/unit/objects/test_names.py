@@ -34,6 +34,10 @@ def test_messages_are_upstreams() -> None:
     assert names.label_value("a" * 64) == "must be no more than 63 characters"
 
 
+def test_limits_are_in_bytes() -> None:
+    assert str(names.label_value("é" * 32)).startswith("must be no more than 63 characters; ")
+
+
 def test_annotations_have_one_limit_together() -> None:
     assert names.annotations_size({"a": "x" * (256 * 1024 - 1)}) is None
     assert names.annotations_size({"a": "x" * (256 * 1024)}) == "annotations size 262145 is larger than limit 262144"

@@ -129,7 +129,7 @@ def test_field_selectors() -> None:
     values = {"metadata.name": "a,b=c\\d", "status.phase": "Running"}
     assert matches_fields(terms, lambda name: values.get(name, ""))
     assert not matches_fields(terms, lambda _: "Failed")
-    assert parse_fields("") == ()
+    assert parse_fields("") == parse_fields("=,!=") == ()
 
 
 @pytest.mark.parametrize(

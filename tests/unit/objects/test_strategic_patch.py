@@ -98,6 +98,9 @@ def named(*names: str) -> list[dict[str, str]]:
             {"containers": named("c", "b")},
         ),
         ({}, {"$setElementOrder/containers": named("a")}, {}),
+        ({"containers": named("a")}, {"$setElementOrder/containers": named("a"), "containers": None}, {}),
+        # what is new keeps nothing of the patch's own language
+        ({}, {"strategy": {"$retainKeys": ["type"], "type": "x"}}, {"strategy": {"type": "x"}}),
         # maps
         ({"labels": {"a": "1", "b": "2"}}, {"labels": {"a": None, "c": "3"}}, {"labels": {"b": "2", "c": "3"}}),
         ({"labels": {"a": "1"}}, {"labels": {"$patch": "replace", "b": "2"}}, {"labels": {"b": "2"}}),
