@@ -7,7 +7,7 @@
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from wherry.kinds.schema import tokens
@@ -36,8 +36,7 @@ class Table:
 
     def docs(self) -> Mapping[str, Mapping[str, str]]:
         """Descriptions: definition -> field ("" for its own) -> text. Read anew at each call, and large."""
-        packed = resources.files(__name__).joinpath("docs.bin").read_bytes()
-        found: Mapping[str, Mapping[str, str]] = json.loads(zlib.decompress(packed))
+        found: Mapping[str, Mapping[str, str]] = json.loads(zlib.decompress(_compiled("docs.bin")))
         return found
 
     def _type(self, token: str) -> Type:
@@ -63,4 +62,9 @@ class Table:
 
 def load() -> Table:
     """Read the compiled table."""
-    return Table(json.loads(resources.files(__name__).joinpath("table.json").read_bytes()))
+    return Table(json.loads(_compiled("table.json")))
+
+
+def _compiled(name: str) -> bytes:
+    """A file that the build puts beside this one."""
+    return Path(__file__).with_name(name).read_bytes()
