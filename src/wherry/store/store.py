@@ -8,6 +8,7 @@ from typing import Self
 from wherry.store.disk import Options
 from wherry.store.errors import Closed, Future, ReadOnly
 from wherry.store.feed import Feed, Subscription
+from wherry.store.handover import Handover
 from wherry.store.records import Key, Record, Seal, Sync
 from wherry.store.snapshot import Snapshot, undone
 from wherry.store.writer import Group, Write, Writer
@@ -24,6 +25,7 @@ class Store:
         self._failed = asyncio.Event()
         self._failure: ReadOnly | None = None
         self._closed = False
+        self._handover = Handover()
         self._writer: Writer
 
     @classmethod
@@ -117,6 +119,7 @@ class Store:
         if self._closed:
             raise Closed("store")
         future: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
+        self._handover.asked()
         self._writer.ask(Write(key, seal, expect, sync, deletes, future))
         return await future
 
@@ -126,6 +129,7 @@ class Store:
         for change in changes:
             self._snapshot.apply(change)
         self._feed.publish(changes, group.revision)
+        self._handover.published(len(group.outcomes))
         if group.broken is not None:
             self._failure = group.broken
             self._failed.set()

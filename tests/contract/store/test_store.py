@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -81,6 +82,30 @@ async def test_writes_of_one_group_see_each_other_and_fail_alone(store: Store) -
     losers = [r for r in results if isinstance(r, Exists)]
     assert len(winners) == 1
     assert [loser.record for loser in losers] == winners * 9
+
+
+async def test_a_loop_that_never_rests_does_not_starve_the_writes(store: Store) -> None:
+    """Without the hand-over this takes from one to thirty seconds, depending on the luck of the threads."""
+    done = asyncio.Event()
+
+    async def busy() -> None:
+        while not done.is_set():
+            until = time.perf_counter() + 0.0001
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    async def writer(number: int) -> None:
+        for _ in range(20):
+            await store.put(pod(str(number)), says("v"))
+
+    spinning = asyncio.create_task(busy())
+    try:
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(writer(number) for number in range(16)))
+    finally:
+        done.set()
+        await spinning
 
 
 async def test_what_a_seal_raises_comes_out_and_stops_nobody_else(store: Store) -> None:
