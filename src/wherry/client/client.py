@@ -44,8 +44,12 @@ class Client(Protocol):
         """Events after `revision`; without one, first ADDED for all there is. Ends when the server closes it."""
         ...
 
-    async def create(self, obj: Obj, *, subresource: str = "") -> Obj:
-        """Create `obj` (its namespace is in its metadata), or post it to a subresource of the object it names."""
+    async def create(self, obj: Obj) -> Obj:
+        """Create `obj`; its namespace is in its metadata."""
+        ...
+
+    async def post(self, kind: str, namespace: str, name: str, subresource: str, body: Obj) -> Obj:
+        """Create at a subresource of an object: a pod's `binding`, a ServiceAccount's `token`."""
         ...
 
     async def update(self, obj: Obj, *, subresource: str = "") -> Obj:
