@@ -254,7 +254,7 @@ class FakeRuntime:
         if program.exits is None:
             await self.clock.sleep(timeout)
             raise RuntimeFailure("DEADLINE_EXCEEDED", f"exec of {command[0]!r} took over {timeout:g} s")
-        return ExecResult(program.exits, program.output, b"")
+        return ExecResult(code=program.exits, stdout=program.output, stderr=b"")
 
     async def exec_url(
         self, container_id: str, command: Sequence[str], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
@@ -318,7 +318,7 @@ class FakeRuntime:
         queue: asyncio.Queue[PodEvent] = asyncio.Queue()
         self._listeners.append(queue)
         try:
-            yield PodEvent("", "connected")
+            yield PodEvent(uid="", what="connected")
             while True:
                 yield await queue.get()
         finally:
@@ -336,7 +336,7 @@ class FakeRuntime:
 
     def _tell(self, uid: str, what: str) -> None:
         for queue in self._listeners:
-            queue.put_nowait(PodEvent(uid, what))
+            queue.put_nowait(PodEvent(uid=uid, what=what))
 
     def _pod(self, sandbox_id: str) -> _Pod:
         if sandbox_id not in self._pods:
