@@ -14,6 +14,7 @@ Hooks get an object that is theirs to edit; they do not keep it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -31,16 +32,29 @@ class Durability(Enum):
     MEMORY = "memory"  # never on disk (Leases)
 
 
+def _no_cell(_: Obj) -> Cell:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One printer column of `kubectl get`; `wide` ones show with `-o wide` only (priority 1)."""
+    """One printer column of `kubectl get`; `wide` ones show with `-o wide` only (priority 1).
+
+    A cell that tells a time ago has `cell_at` in place of `cell`: kinds are pure and read no clock, so whoever prints
+    the table says what time it is. Print with `value`, which asks the right one.
+    """
 
     name: str
-    cell: Callable[[Obj], Cell]
+    cell: Callable[[Obj], Cell] = _no_cell
+    cell_at: Callable[[Obj, datetime], Cell] | None = None
     type: str = "string"
     format: str = ""
     wide: bool = False
     description: str = ""
+
+    def value(self, obj: Obj, now: datetime) -> Cell:
+        """The cell of `obj` as it reads at `now`."""
+        return self.cell(obj) if self.cell_at is None else self.cell_at(obj, now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +97,9 @@ class Kind:
     scale: Scale | None = None
     subresources: Sequence[str] = ()  # others by name: "log", "exec", "eviction", "binding", "token", ...
     selectable: Sequence[str] = ()  # field selectors beside metadata.name and metadata.namespace
+    selectable_values: Mapping[str, Callable[[Obj], str]] = field(
+        default_factory=dict
+    )  # others than the text at the path
     default: Callable[[Obj], None] = _nothing
     prepare: Callable[[Obj], None] = _nothing
     prepare_update: Callable[[Obj, Obj], None] = _nothing_on_update
@@ -90,9 +107,11 @@ class Kind:
     validate_update: Callable[[Obj, Obj], Iterator[FieldError]] = _no_update_errors
     validate_name: Callable[[str], str | None] | None = None  # None: a DNS-1123 subdomain
     columns: Sequence[Column] = ()  # after Name, which every table starts with
+    name_column: bool = True  # False: `columns` are all there are, and have the name themselves (Events)
     create_on_update: bool = False  # PUT to a missing object creates it
     durability: Durability = Durability.DURABLE
     generation: bool = True  # metadata.generation counts changes of the desired state
+    generation_metadata: Sequence[str] = ()  # parts of metadata that count too (a Deployment's annotations)
     grace_seconds: Callable[[Obj], int] | None = None  # default grace of a graceful deletion (pods)
     delete_returns_object: bool = False  # DELETE answers the object instead of a Status
     verbs: Sequence[str] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -111,3 +130,14 @@ class Kind:
     def resource(self) -> str:
         """The GroupResource in Kubernetes' spelling: `pods`, `deployments.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def field_value(self, obj: Obj, path: str) -> str:
+        """What a field selector compares: the value at a path of `selectable`, or of metadata, as text; "" if unset."""
+        if path in self.selectable_values:
+            return self.selectable_values[path](obj)
+        value: Any = obj
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "" if value is None else str(value)

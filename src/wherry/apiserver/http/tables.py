@@ -16,6 +16,14 @@ def _created(obj: Obj) -> Cell:
     return created
 
 
+def _name(obj: Obj) -> Cell:
+    name: str = obj["metadata"].get("name", "")
+    return name
+
+
+_NAME = Column(
+    name="Name", cell=_name, format="name", description="The object's name, unique among its kind in a namespace."
+)
 _CREATED = Column(name="Created At", cell=_created, type="date", description="When the server created the object.")
 
 
@@ -35,6 +43,8 @@ def table(
     """
     columns = kind.columns or (_CREATED,)
     shown = list(objects)
+    if kind.name_column:
+        columns = (_NAME, *columns)
     rows = [_row(obj, columns, now, include or "Metadata", version) for obj in shown]
     out: Obj = {
         "kind": "Table",
@@ -78,13 +88,12 @@ def _list_metadata(objects: Sequence[Obj]) -> Obj:
 
 
 def _row(obj: Obj, columns: Sequence[Column], now: datetime, include: str, version: str) -> Obj:
-    cells = [obj["metadata"].get("name", ""), *(column.value(obj, now) for column in columns)]
+    cells = [column.value(obj, now) for column in columns]
     carried: dict[str, Any] = {"None": None, "Object": obj}
     return {"cells": cells, "object": carried[include] if include in carried else partial(obj, version)}
 
 
 def _definitions(columns: Sequence[Column]) -> list[Obj]:
-    name = Column(name="Name", format="name", description="The object's name, unique among its kind in a namespace.")
     return [
         {
             "name": column.name,
@@ -93,5 +102,5 @@ def _definitions(columns: Sequence[Column]) -> list[Obj]:
             "description": column.description,
             "priority": 1 if column.wide else 0,
         }
-        for column in (name, *columns)
+        for column in columns
     ]

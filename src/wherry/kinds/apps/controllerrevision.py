@@ -1,0 +1,28 @@
+"""ControllerRevision: a state that a controller may return to; it never changes."""
+
+from wherry.kinds.columns import AGE, NONE, path
+from wherry.kinds.defaults import items
+from wherry.kinds.kind import Cell, Column, Kind
+from wherry.objects import Obj, kind_of
+
+
+def _controller(obj: Obj) -> Cell:
+    for owner in items(obj["metadata"], "ownerReferences"):
+        if owner.get("controller"):
+            return f"{kind_of(owner).lower()}/{owner.get('name', '')}"
+    return NONE
+
+
+CONTROLLERREVISION = Kind(
+    group="apps",
+    version="v1",
+    kind="ControllerRevision",
+    plural="controllerrevisions",
+    schema="io.k8s.api.apps.v1.ControllerRevision",
+    columns=(
+        Column(name="Controller", cell=_controller, description="Whose state it is."),
+        Column(name="Revision", cell=path("revision", 0), description="Its number, counted up."),
+        AGE,
+    ),
+    generation=False,
+)

@@ -1,0 +1,39 @@
+"""ReplicaSet: a number of pods from one template."""
+
+from wherry.kinds.columns import AGE, WORKLOAD, path
+from wherry.kinds.core import podspec
+from wherry.kinds.defaults import fill, section
+from wherry.kinds.kind import Column, Kind, Scale
+from wherry.objects import Obj
+
+
+def default(obj: Obj) -> None:
+    spec = section(obj, "spec")
+    podspec.default_template(section(spec, "template"))
+    fill(spec, "replicas", 1)
+
+
+def prepare(obj: Obj) -> None:
+    obj["status"] = {"replicas": 0}
+
+
+REPLICASET = Kind(
+    group="apps",
+    version="v1",
+    kind="ReplicaSet",
+    plural="replicasets",
+    schema="io.k8s.api.apps.v1.ReplicaSet",
+    short_names=("rs",),
+    categories=("all",),
+    status=True,
+    scale=Scale(),
+    default=default,
+    prepare=prepare,
+    columns=(
+        Column(name="Desired", type="integer", cell=path("spec.replicas", 0), description="How many pods it wants."),
+        Column(name="Current", type="integer", cell=path("status.replicas", 0), description="How many it has."),
+        Column(name="Ready", type="integer", cell=path("status.readyReplicas", 0), description="How many are ready."),
+        AGE,
+        *WORKLOAD,
+    ),
+)

@@ -1,0 +1,76 @@
+"""Node: a machine that runs pods."""
+
+from copy import deepcopy
+
+from wherry.kinds.columns import AGE, NONE, UNKNOWN, path
+from wherry.kinds.core import podspec
+from wherry.kinds.kind import Cell, Column, Kind
+from wherry.objects import Obj
+
+_ROLE_PREFIX = "node-role.kubernetes.io/"
+_ROLE_LABEL = "kubernetes.io/role"
+
+
+def default(obj: Obj) -> None:
+    status = obj.get("status") or {}
+    if status.get("capacity") is not None and status.get("allocatable") is None:
+        status["allocatable"] = deepcopy(status["capacity"])
+    for part in ("capacity", "allocatable"):
+        podspec.round_up(status.get(part))
+
+
+def _status(obj: Obj) -> Cell:
+    ready = [c for c in (obj.get("status") or {}).get("conditions") or () if c.get("type") == "Ready"]
+    words = ["Ready" if c.get("status") == "True" else "NotReady" for c in ready[-1:]] or ["Unknown"]
+    return ",".join([*words, *(["SchedulingDisabled"] if (obj.get("spec") or {}).get("unschedulable") else [])])
+
+
+def _roles(obj: Obj) -> Cell:
+    labels = obj["metadata"].get("labels") or {}
+    roles = {key.removeprefix(_ROLE_PREFIX) for key in labels if key.startswith(_ROLE_PREFIX)}
+    roles |= {labels.get(_ROLE_LABEL, "")}
+    return ",".join(sorted(roles - {""})) or NONE
+
+
+def _address(kind: str, obj: Obj) -> Cell:
+    for address in (obj.get("status") or {}).get("addresses") or ():
+        if address.get("type") == kind:
+            return str(address.get("address", ""))
+    return NONE
+
+
+def _internal_ip(obj: Obj) -> Cell:
+    return _address("InternalIP", obj)
+
+
+def _external_ip(obj: Obj) -> Cell:
+    return _address("ExternalIP", obj)
+
+
+_INFO = "status.nodeInfo."
+
+NODE = Kind(
+    group="",
+    version="v1",
+    kind="Node",
+    plural="nodes",
+    schema="io.k8s.api.core.v1.Node",
+    namespaced=False,
+    short_names=("no",),
+    status=True,
+    subresources=("proxy",),
+    selectable=("spec.unschedulable",),
+    default=default,
+    columns=(
+        Column(name="Status", cell=_status, description="Whether the node takes pods."),
+        Column(name="Roles", cell=_roles, description="What its labels say it is for."),
+        AGE,
+        Column(name="Version", cell=path(_INFO + "kubeletVersion"), description="The version of the node's agent."),
+        Column(name="Internal-IP", cell=_internal_ip, wide=True),
+        Column(name="External-IP", cell=_external_ip, wide=True),
+        Column(name="OS-Image", cell=path(_INFO + "osImage", UNKNOWN), wide=True),
+        Column(name="Kernel-Version", cell=path(_INFO + "kernelVersion", UNKNOWN), wide=True),
+        Column(name="Container-Runtime", cell=path(_INFO + "containerRuntimeVersion", UNKNOWN), wide=True),
+    ),
+    generation=False,
+)

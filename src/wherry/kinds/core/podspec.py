@@ -1,0 +1,163 @@
+"""Defaults of a pod's spec: those that a pod template gets too, and those of a pod alone."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+
+from wherry.kinds.defaults import fill, fill_zero, items, section
+from wherry.objects import Obj, quantities
+
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+GRACE_SECONDS = 30
+_MILLI = 10**6
+
+
+def containers(spec: Obj) -> Iterator[Obj]:
+    """All containers: init, regular, ephemeral."""
+    for key in ("initContainers", "containers", "ephemeralContainers"):
+        yield from items(spec, key)
+
+
+def default_template(template: Obj) -> None:
+    """A pod template: `spec.template` of a workload."""
+    section(template, "metadata")
+    default_spec(section(template, "spec"))
+
+
+def default_spec(spec: Obj) -> None:
+    """What a pod's spec gets wherever it stands."""
+    fill(spec, "dnsPolicy", "ClusterFirst")
+    fill(spec, "restartPolicy", "Always")
+    fill(spec, "terminationGracePeriodSeconds", GRACE_SECONDS)
+    fill(spec, "schedulerName", "default-scheduler")
+    section(spec, "securityContext")
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:  # the second is the first's name of old; both are kept alike
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
+    round_up(spec.get("overhead"))
+    for volume in items(spec, "volumes"):
+        _default_volume(volume)
+    for container in containers(spec):
+        _default_container(container)
+
+
+def default_pod(spec: Obj) -> None:
+    """What only a pod itself gets, after the containers' own defaults."""
+    fill(spec, "enableServiceLinks", True)
+    for key in ("initContainers", "containers"):
+        for container in items(spec, key):
+            _default_requests(container["resources"])
+            for port in items(container, "ports") if spec.get("hostNetwork") else ():
+                fill_zero(port, "hostPort", port.get("containerPort", 0))
+
+
+def round_up(resources: Obj | None) -> None:
+    """Amounts finer than a thousandth are rounded up to one."""
+    for name, text in (resources or {}).items():
+        amount = quantities.parse(text)
+        if amount.nano % _MILLI:
+            resources[name] = str(quantities.from_milli(-(-amount.nano // _MILLI), amount.format))  # type: ignore[index]
+
+
+def pull_policy(image: str) -> str:
+    """Always for the tag `latest`, said or meant; otherwise what is there will do."""
+    name, _, digest = image.partition("@")
+    _, _, tag = name.rpartition("/")[2].partition(":")
+    return "Always" if tag == "latest" or not (tag or digest) else "IfNotPresent"
+
+
+def _default_requests(resources: Obj) -> None:
+    limits = resources.get("limits")
+    if limits:
+        resources["requests"] = {**deepcopy(limits), **(resources.get("requests") or {})}
+
+
+def _default_container(container: Obj) -> None:
+    fill(container, "imagePullPolicy", pull_policy(container.get("image", "")))
+    fill(container, "terminationMessagePath", "/dev/termination-log")
+    fill(container, "terminationMessagePolicy", "File")
+    resources = section(container, "resources")
+    for part in ("limits", "requests"):
+        round_up(resources.get(part))
+    for port in items(container, "ports"):
+        fill(port, "protocol", "TCP")
+    for variable in items(container, "env"):
+        _default_source(variable.get("valueFrom") or {})
+    for key in PROBES:
+        if container.get(key) is not None:
+            _default_probe(container[key])
+    for hook in ("postStart", "preStop"):
+        _default_handler((container.get("lifecycle") or {}).get(hook) or {})
+
+
+def _default_source(source: Obj) -> None:
+    """Where an environment variable or a file takes a value from."""
+    if source.get("fieldRef") is not None:
+        fill(source["fieldRef"], "apiVersion", "v1")
+    if source.get("resourceFieldRef") is not None:
+        fill(source["resourceFieldRef"], "divisor", "0")
+
+
+def _default_probe(probe: Obj) -> None:
+    fill_zero(probe, "timeoutSeconds", 1)
+    fill_zero(probe, "periodSeconds", 10)
+    fill_zero(probe, "successThreshold", 1)
+    fill_zero(probe, "failureThreshold", 3)
+    _default_handler(probe)
+
+
+def _default_handler(handler: Obj) -> None:
+    if handler.get("httpGet") is not None:
+        fill(handler["httpGet"], "path", "/")
+        fill(handler["httpGet"], "scheme", "HTTP")
+    if handler.get("grpc") is not None:
+        fill(handler["grpc"], "service", "")
+
+
+def _default_volume(volume: Obj) -> None:
+    if all(value is None for key, value in volume.items() if key != "name"):
+        volume["emptyDir"] = {}
+    for key in ("secret", "configMap", "downwardAPI", "projected"):
+        if volume.get(key) is not None:
+            fill(volume[key], "defaultMode", 0o644)
+    if volume.get("hostPath") is not None:
+        fill(volume["hostPath"], "type", "")
+    if volume.get("image") is not None:
+        fill(volume["image"], "pullPolicy", pull_policy(volume["image"].get("reference", "")))
+    for item in items(volume.get("downwardAPI"), "items"):
+        _default_source(item)
+    if volume.get("ephemeral") is not None:
+        template = volume["ephemeral"].get("volumeClaimTemplate") or {}
+        fill(section(template, "spec"), "volumeMode", "Filesystem")
+    for source in items(volume.get("projected"), "sources"):
+        for item in items(source.get("downwardAPI"), "items"):
+            _default_source(item)
+        if source.get("serviceAccountToken") is not None:
+            fill(source["serviceAccountToken"], "expirationSeconds", 3600)
+
+
+def qos_class(spec: Obj) -> str:
+    """Guaranteed, Burstable or BestEffort: who goes first when the node runs short."""
+    requests: list[Obj] = []
+    limits: list[Obj] = []
+    for key in ("initContainers", "containers"):
+        for container in items(spec, key):
+            resources = container.get("resources") or {}
+            requests.append(_compute(resources.get("requests")))
+            limits.append(_compute(resources.get("limits")))
+    if not any(requests) and not any(limits):
+        return "BestEffort"
+    complete = all(len(limit) == len(_COMPUTE) for limit in limits)
+    return "Guaranteed" if complete and _sum(requests) == _sum(limits) else "Burstable"
+
+
+_COMPUTE = ("cpu", "memory")
+
+
+def _compute(resources: Obj | None) -> Obj:
+    """The amounts that matter for the class and are not zero."""
+    parsed = {name: quantities.parse(text) for name, text in (resources or {}).items() if name in _COMPUTE}
+    return {name: amount.nano for name, amount in parsed.items() if amount.nano > 0}
+
+
+def _sum(amounts: list[Obj]) -> Obj:
+    return {name: sum(one.get(name, 0) for one in amounts) for name in _COMPUTE if any(name in one for one in amounts)}

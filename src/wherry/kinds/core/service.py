@@ -1,0 +1,114 @@
+"""Service: one address for many pods. Which addresses and node ports it gets is admission."""
+
+from wherry.kinds.columns import AGE, NONE, UNKNOWN, path
+from wherry.kinds.defaults import fill, items, section
+from wherry.kinds.kind import Cell, Column, Kind
+from wherry.objects import Obj, names
+
+_AFFINITY_SECONDS = 10800
+_WITH_CLUSTER_IP = ("ClusterIP", "NodePort", "LoadBalancer")
+
+
+def externally_accessible(spec: Obj) -> bool:
+    """Whether traffic from outside the cluster may come by this Service."""
+    type_ = spec.get("type")
+    return type_ in ("LoadBalancer", "NodePort") or (type_ == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def default(obj: Obj) -> None:
+    spec = section(obj, "spec")
+    fill(spec, "sessionAffinity", "None")
+    fill(spec, "type", "ClusterIP")
+    _default_affinity(spec)
+    for port in items(spec, "ports"):
+        fill(port, "protocol", "TCP")
+        if port.get("targetPort") in (None, 0, ""):
+            port["targetPort"] = port.get("port", 0)
+    if externally_accessible(spec):
+        fill(spec, "externalTrafficPolicy", "Cluster")
+    if spec["type"] in _WITH_CLUSTER_IP:
+        fill(spec, "internalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        fill(spec, "allocateLoadBalancerNodePorts", True)
+    balancer = section(section(obj, "status"), "loadBalancer")
+    for ingress in items(balancer, "ingress") if spec["type"] == "LoadBalancer" else ():
+        if ingress.get("ip"):
+            fill(ingress, "ipMode", "VIP")
+
+
+def _default_affinity(spec: Obj) -> None:
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        client = section(section(spec, "sessionAffinityConfig"), "clientIP")
+        fill(client, "timeoutSeconds", _AFFINITY_SECONDS)
+
+
+def prepare(obj: Obj) -> None:
+    obj["status"] = {"loadBalancer": {}}
+
+
+def _cluster_ip(obj: Obj) -> Cell:
+    ips = obj["spec"].get("clusterIPs") or [obj["spec"].get("clusterIP")]
+    return ips[0] or NONE
+
+
+def _external_ip(obj: Obj) -> Cell:
+    spec = obj["spec"]
+    given = list(spec.get("externalIPs") or ())
+    match spec.get("type"):
+        case "ClusterIP" | "NodePort":
+            return ",".join(given) or NONE
+        case "LoadBalancer":
+            return ",".join([*_balanced(obj), *given]) or "<pending>"
+        case "ExternalName":
+            return str(spec.get("externalName", ""))
+    return UNKNOWN
+
+
+def _balanced(obj: Obj) -> list[str]:
+    """The load balancer's addresses. A server prints them whole only where `-o wide` is asked, which it cannot see."""
+    ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    return sorted({one.get("ip") or one.get("hostname") for one in ingress} - {None, ""})
+
+
+def _ports(obj: Obj) -> Cell:
+    return ",".join(_port(port) for port in items(obj["spec"], "ports")) or NONE
+
+
+def _port(port: Obj) -> str:
+    node = f":{port['nodePort']}" if port.get("nodePort") else ""
+    return f"{port.get('port', 0)}{node}/{port.get('protocol', 'TCP')}"
+
+
+def _selector(obj: Obj) -> Cell:
+    labels = obj["spec"].get("selector") or {}
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE
+
+
+SERVICE = Kind(
+    group="",
+    version="v1",
+    kind="Service",
+    plural="services",
+    schema="io.k8s.api.core.v1.Service",
+    short_names=("svc",),
+    categories=("all",),
+    status=True,
+    subresources=("proxy",),
+    selectable=("spec.clusterIP", "spec.type"),
+    default=default,
+    prepare=prepare,
+    validate_name=names.dns1035_label,
+    columns=(
+        Column(name="Type", cell=path("spec.type"), description="How it can be reached."),
+        Column(name="Cluster-IP", cell=_cluster_ip, description="Its address inside the cluster."),
+        Column(name="External-IP", cell=_external_ip, description="Its addresses outside."),
+        Column(name="Port(s)", cell=_ports, description="Its ports, with the node's after a colon."),
+        AGE,
+        Column(name="Selector", cell=_selector, wide=True, description="Labels of the pods behind it."),
+    ),
+    create_on_update=True,
+    generation=False,
+    delete_returns_object=True,
+)
