@@ -377,7 +377,9 @@ class FakeRuntime:
             message=message,
         )
         box.ended.set()
-        self._tell(box.container.pod_uid, "oom" if oom else "exit")
+        if oom:
+            self._tell(box.container.pod_uid, "oom")
+        self._tell(box.container.pod_uid, "exit")
 
     def _unready(self, pod: _Pod) -> None:
         for box in self._of(pod.sandbox.id):

@@ -1,0 +1,22 @@
+"""Bring images into containerd without a registry, pinned against garbage collection."""
+
+import re
+from pathlib import Path
+
+from wherry.process import run
+
+_PIN = "io.cri-containerd.pinned=pinned"
+_NAMED = re.compile(r"^unpacking (\S+) \(sha256:", re.MULTILINE)
+_IMPORT_SECONDS = 1800.0
+
+
+async def import_archive(socket: str, archive: Path | bytes) -> list[str]:
+    """Import an OCI or docker archive; the names of the images in it. Raises ProgramError with ctr's words."""
+    ctr = ("ctr", "--address", socket, "-n", "k8s.io", "images")
+    source = "-" if isinstance(archive, bytes) else str(archive)
+    content = archive if isinstance(archive, bytes) else None
+    done = await run(*ctr, "import", source, stdin=content, timeout=_IMPORT_SECONDS)
+    names = _NAMED.findall(done.stdout)
+    for name in names:
+        await run(*ctr, "label", name, _PIN)
+    return names

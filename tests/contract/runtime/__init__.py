@@ -1,0 +1,1 @@
+"""One suite on the fake and the real container runtime."""

@@ -1,0 +1,192 @@
+"""What node/runtime.py promises, of the fake and of containerd."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.contract.runtime.conftest import (
+    EATS_MEMORY,
+    FAILS_WITH_WORDS,
+    IGNORES_TERM,
+    SAYS_AND_ENDS,
+    SLEEPS,
+    WAITS,
+    World,
+    soon,
+    until,
+)
+from wherry.node.runtime import RuntimeFailure, State
+
+
+async def test_a_sandbox_has_an_address_and_is_found_by_its_uid(world: World) -> None:
+    sandbox_id = await world.runtime.run_sandbox(world.sandbox())
+    (listed,) = await world.runtime.sandboxes()
+    assert (listed.id, listed.uid, listed.name, listed.namespace, listed.ready) == (
+        sandbox_id,
+        "uid-1",
+        "pod",
+        "space",
+        True,
+    )
+    assert listed.ip.count(".") == 3
+    assert listed == await world.runtime.sandbox(sandbox_id)
+    await world.runtime.stop_sandbox(sandbox_id)
+    (stopped,) = await world.runtime.sandboxes()
+    assert not stopped.ready
+    await world.runtime.remove_sandbox(sandbox_id)
+    assert not await world.runtime.sandboxes()
+
+
+async def test_running_the_same_sandbox_again_finds_the_first(world: World) -> None:
+    first = await world.runtime.run_sandbox(world.sandbox())
+    assert await world.runtime.run_sandbox(world.sandbox()) == first
+
+
+async def test_a_container_that_was_never_started_is_created_anew(world: World) -> None:
+    sandbox = world.sandbox()
+    sandbox_id = await world.runtime.run_sandbox(sandbox)
+    first = await world.runtime.create_container(sandbox_id, world.container(SLEEPS), sandbox)
+    assert (await world.only()).state is State.CREATED
+    second = await world.runtime.create_container(sandbox_id, world.container(SLEEPS), sandbox)
+    assert second != first
+    await world.runtime.start_container(second)
+    with pytest.raises(RuntimeFailure) as taken:
+        await world.runtime.create_container(sandbox_id, world.container(SLEEPS), sandbox)
+    assert taken.value.code == "ALREADY_EXISTS"
+
+
+async def test_a_container_runs_to_its_exit_code_and_tells_of_it(world: World) -> None:
+    events = world.runtime.events()
+    assert (await anext(events)).uid == ""
+    container_id = await world.start(SAYS_AND_ENDS)
+    await until(events, "start", "exit")
+    container = await world.only()
+    assert (container.id, container.state, container.exit_code, container.reason) == (
+        container_id,
+        State.EXITED,
+        3,
+        "Error",
+    )
+    assert container.started is not None
+    assert container.finished is not None
+    assert container.created <= container.started <= container.finished
+    assert (container.name, container.pod_uid, container.image, container.attempt) == ("main", "uid-1", "busybox", 0)
+    assert container.sandbox_id == (await world.runtime.sandboxes())[0].id
+    await events.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_container_writes_its_log_in_the_cri_format(world: World) -> None:
+    events = world.runtime.events()
+    await anext(events)
+    await world.start(SAYS_AND_ENDS)
+    await until(events, "exit")
+    await events.aclose()  # type: ignore[attr-defined]
+    (line,) = (await world.log()).splitlines()
+    moment, stream, tag, text = line.split(" ", 3)
+    assert (stream, tag, text) == ("stdout", "F", "out")
+    assert "T" in moment
+
+
+async def test_exec_gives_output_and_exit_code(world: World) -> None:
+    container_id = await world.start(SLEEPS)
+    result = await world.runtime.exec(container_id, FAILS_WITH_WORDS, 10)
+    assert (result.code, result.stdout, result.stderr) == (4, b"yes\n", b"")
+
+
+async def test_exec_ends_at_its_timeout(world: World) -> None:
+    container_id = await world.start(SLEEPS)
+    began = time.monotonic()
+    with pytest.raises(RuntimeFailure) as late:
+        await world.runtime.exec(container_id, SLEEPS, 0.3)
+    assert late.value.code == "DEADLINE_EXCEEDED"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("command", "grace", "code"), [(WAITS, 10, 7), (IGNORES_TERM, 1, 137), (WAITS, 0, 137)])
+async def test_stop_sends_the_signal_then_kills_after_the_grace(
+    world: World, command: tuple[str, ...], grace: float, code: int
+) -> None:
+    container_id = await world.start(command)
+
+    async def trap_is_set() -> bool:
+        return "ready" in await world.log()
+
+    await soon(trap_is_set)
+    await world.runtime.stop_container(container_id, grace)
+    container = await world.only()
+    assert (container.state, container.exit_code) == (State.EXITED, code)
+
+
+async def test_a_container_over_its_memory_limit_is_oom_killed(world: World) -> None:
+    events = world.runtime.events()
+    await anext(events)
+    await world.start(EATS_MEMORY, memory=16 << 20)
+    await until(events, "oom", "exit")
+    await events.aclose()  # type: ignore[attr-defined]
+    container = await world.only()
+    assert (container.reason, container.exit_code) == ("OOMKilled", 137)
+
+
+async def test_what_is_removed_is_gone_and_removing_it_again_is_no_error(world: World) -> None:
+    container_id = await world.start(SLEEPS)
+    sandbox_id = (await world.only()).sandbox_id
+    for _ in range(2):
+        await world.runtime.stop_container(container_id, 0)
+        await world.runtime.remove_container(container_id)
+        await world.runtime.stop_sandbox(sandbox_id)
+        await world.runtime.remove_sandbox(sandbox_id)
+    assert not await world.runtime.containers()
+    assert not await world.runtime.sandboxes()
+    with pytest.raises(RuntimeFailure) as gone:
+        await world.runtime.start_container(container_id)
+    assert gone.value.code == "NOT_FOUND"
+
+
+async def test_a_missing_image_is_none_and_cannot_be_run(world: World) -> None:
+    assert await world.runtime.image("wherry.test/none:1") is None
+    sandbox = world.sandbox()
+    sandbox_id = await world.runtime.run_sandbox(sandbox)
+    world.image = "sha256:" + "0" * 64
+    with pytest.raises(RuntimeFailure) as missing:
+        await world.runtime.create_container(sandbox_id, world.container(SLEEPS), sandbox)
+    assert missing.value.code == "NOT_FOUND"
+
+
+@pytest.mark.root
+async def test_containers_live_on_when_containerd_is_killed(real: World) -> None:
+    assert real.containerd is not None
+    events = real.runtime.events()
+    await anext(events)
+    container_id = await real.start(WAITS)
+    process = real.containerd.process()
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+
+    async def is_gone() -> bool:
+        return not process.alive()
+
+    await soon(is_gone)
+    await real.containerd.start()
+    await until(events, "connected", uid="")
+    container = await real.only()
+    assert (container.id, container.state) == (container_id, State.RUNNING)
+    await real.runtime.stop_container(container_id, 10)
+    await until(events, "exit")
+    assert (await real.only()).exit_code == 7
+    await events.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.root
+async def test_imported_images_are_pinned_and_used_memory_is_told(real: World) -> None:
+    assert all(image.pinned for image in await real.runtime.images())
+    container_id = await real.start(WAITS)
+
+    async def has_usage() -> bool:
+        return bool(await real.runtime.usage())
+
+    await soon(has_usage)
+    usage = await real.runtime.usage()
+    assert (usage[0].container_id, usage[0].pod_uid, usage[0].name) == (container_id, "uid-1", "main")
+    assert usage[0].memory_bytes > 0
