@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from wherry.client.actions import Action
 from wherry.client.lister import Lister
 from wherry.objects import Obj, Ref
+from wherry.objects.errors import ApiError
 
 Seen = TypeVar("Seen")
 
@@ -27,5 +28,6 @@ class Controller(Generic[Seen]):
     kind: str
     observe: Callable[[Obj, Lister, datetime], Seen | None]  # None: nothing to decide here
     plan: Callable[[Seen], Iterator[Action]]
+    failed: Callable[[Seen, ApiError], Iterator[Action]] | None = None  # what to tell of a plan that the server refused
     owns: Sequence[str] = ()  # a change to one of these kinds wakes its controller of `kind`
     watches: Mapping[str, Wakes] = field(default_factory=dict)  # any other kind ("*": all) -> whom it wakes

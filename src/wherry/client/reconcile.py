@@ -1,13 +1,12 @@
 """The one loop that runs every controller: wake, observe, plan, act, wait until its own writes are seen.
 
-A Conflict or NotFound means that the world has moved on: the key is looked at again when the mirror shows how. Any other
-refusal is remembered for the controller's next look (`failures`), logged once with its key, and retried with a
-growing delay.
+A Conflict or NotFound means that the world has moved on: the key is looked at again when the mirror shows how. Any
+other refusal is told to the controller (`failed`), logged with its key, and retried with a growing delay.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,24 +90,42 @@ class Loop:
         seen = self.controller.observe(obj, self.mirror, self.clock.now())
         if seen is None:
             return
+        try:
+            await self._carry_out(ref, self.controller.plan(seen), queue)
+        except (Conflict, NotFound):
+            raise
+        except ApiError as error:
+            if self.controller.failed is not None:
+                await self._carry_out(ref, self.controller.failed(seen, error), queue)
+            raise
+
+    async def _carry_out(self, ref: Ref, plan: Iterator[Action], queue: Queue) -> None:
+        """An Event is recorded only after the writes that the plan names before it."""
         batch: list[Action] = []
+        events: list[Emit] = []
         revision = 0
-        for action in self.controller.plan(seen):
+        for action in plan:
             if isinstance(action, Again):
                 queue.add_after(ref, action.seconds)
             elif isinstance(action, Emit):
-                self.record(action.about, action.type, action.reason, action.message)
+                events.append(action)
             else:
                 if batch and (type(action) is not type(batch[0]) or len(batch) >= WIDTH):
                     revision = max(revision, await self._act(batch))
-                    batch = []
+                    self._record(events)
+                    batch, events = [], []
                 batch.append(action)
         if batch:
             revision = max(revision, await self._act(batch))
+        self._record(events)
         await self.mirror.caught_up(revision)
 
+    def _record(self, events: Iterable[Emit]) -> None:
+        for event in events:
+            self.record(event.about, event.type, event.reason, event.message)
+
     async def _act(self, batch: Iterable[Action]) -> int:
-        """Carry out actions of one type at once; the highest revision written. Raises the first failure, after all ended."""
+        """Carry out actions of one type at once; the highest revision written. Raises the first failure at the end."""
         results = await asyncio.gather(*(act(self.client, action) for action in batch), return_exceptions=True)
         revision, failure = 0, None
         for result in results:

@@ -43,6 +43,7 @@ class ApiError(Exception):
         self.message = message
         self.causes = tuple(causes)
         self.details = details
+        self.continuation = ""  # of an expired list: where it can go on
 
     def status(self) -> Obj:
         """The `Status` object that a client gets."""
@@ -52,7 +53,7 @@ class ApiError(Exception):
         out: Obj = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continuation} if self.continuation else {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

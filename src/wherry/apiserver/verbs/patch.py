@@ -1,0 +1,153 @@
+"""PATCH in its four forms; server-side apply also creates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wherry.apiserver.verbs.context import Target, WriteOptions
+from wherry.apiserver.verbs.create import insert
+from wherry.apiserver.verbs.prepare import changed, decoded, fresh
+from wherry.apiserver.verbs.registry import Registry, key_of, parse_revision, reset_fields, stale
+from wherry.apiserver.verbs.update import check_uid, modify
+from wherry.objects import Obj, json_patch, merge_patch, strategic_patch
+from wherry.objects import apply as server_side
+from wherry.objects.errors import (
+    ApiError,
+    BadRequest,
+    Cause,
+    Conflict,
+    InternalError,
+    Invalid,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+from wherry.store import Record
+
+JSON, MERGE = "application/json-patch+json", "application/merge-patch+json"
+STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
+MOST_OPERATIONS = 10_000
+
+
+async def patch(registry: Registry, target: Target, form: str, body: Any, options: WriteOptions) -> Record:
+    """Change an object by a patch of media type `form`. Raises UnsupportedMediaType for one that is not known."""
+    if form == APPLY:
+        return (await apply(registry, target, body, options))[0]
+    if options.force:
+        raise Invalid(f'PatchOptions "" is invalid: force: Forbidden: may not be specified for {form} patch')
+    _check_body(target, form, body)
+    patched_revision = (body.get("metadata") or {}).get("resourceVersion") if isinstance(body, dict) else None
+
+    def change(old: Obj) -> Obj:
+        new = _patched(registry, target, form, body, old)
+        meta = new.get("metadata") or {}
+        if meta.get("name") != target.name:
+            raise BadRequest("the name of the object does not match the name on the URL")
+        read = decoded(registry, target, new, options)
+        check_uid(target, read["metadata"].get("uid"), old)
+        if form == JSON and read["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:
+            raise stale(target)
+        return changed(registry, target, read, old, options)
+
+    expect = parse_revision(patched_revision) if patched_revision else None
+    return await modify(registry, target, change, options, expect=expect)
+
+
+async def apply(registry: Registry, target: Target, body: Any, options: WriteOptions) -> tuple[Record, bool]:
+    """Server-side apply: the record and whether it was created."""
+    if not options.manager:
+        raise Invalid('PatchOptions "" is invalid: fieldManager: Required value: is required for apply patch')
+    if not isinstance(body, dict):
+        raise BadRequest("the body of an apply patch is an object")
+    if (body.get("metadata") or {}).get("managedFields"):
+        raise BadRequest("metadata.managedFields must be nil")
+    applied = decoded(registry, target, body, options)
+    meta = applied["metadata"]
+    if meta.get("name") not in (None, "", target.name):
+        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})")
+    meta["name"] = target.name
+    if registry.store.get(key_of(target)) is None:
+        if target.subresource:
+            raise target.missing()
+        if meta.get("uid") or meta.get("resourceVersion"):
+            raise Conflict(
+                f'{target.kind.resource} "{target.name}": uid or resourceVersion mismatch: it does not exist'
+            )
+        obj = _applied(registry, target, None, applied, options)
+        entries = obj["metadata"].get("managedFields")
+        fresh(registry, target, obj, options)
+        obj["metadata"]["managedFields"] = entries
+        return await insert(registry, target, obj, options), True
+    wanted = meta.get("resourceVersion")
+
+    def change(old: Obj) -> Obj:
+        new = _applied(registry, target, old, applied, options)
+        if new == old:
+            return old
+        new = {**new, "metadata": dict(new["metadata"])}
+        check_uid(target, new["metadata"].get("uid"), old)
+        return changed(registry, target, new, old, options, owned=True)
+
+    record = await modify(registry, target, change, options, expect=parse_revision(wanted) if wanted else None)
+    return record, False
+
+
+def _applied(registry: Registry, target: Target, live: Obj | None, applied: Obj, options: WriteOptions) -> Obj:
+    kind = target.kind
+    try:
+        return server_side.apply(
+            live,
+            applied,
+            manager=options.manager,
+            force=options.force,
+            time=registry.now(),
+            api_version=kind.api_version,
+            type_=registry.type_of(kind),
+            subresource=target.subresource,
+            reset=reset_fields(kind, target.subresource),
+        )
+    except server_side.ApplyConflict as error:
+        raise Conflict(
+            str(error),
+            causes=[Cause("FieldManagerConflict", message, path) for message, path in error.causes],
+        ) from error
+    except server_side.ApplyInvalid as error:
+        raise InternalError(
+            f"failed to create typed patch object ({target.name}; {kind.api_version}): {error}"
+        ) from error
+
+
+def _check_body(target: Target, form: str, body: Any) -> None:
+    if form == JSON:
+        if not isinstance(body, list):
+            raise BadRequest("a JSON patch is a list of operations")
+        if len(body) > MOST_OPERATIONS:
+            raise RequestEntityTooLarge(
+                f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(body)}"
+            )
+    elif form not in (MERGE, STRATEGIC) or (form == STRATEGIC and target.kind.extra.get("custom")):
+        supported = ", ".join((JSON, MERGE, STRATEGIC, APPLY))
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {supported}"
+        )
+    elif not isinstance(body, dict):
+        raise BadRequest("a merge patch is an object")
+
+
+def _patched(registry: Registry, target: Target, form: str, body: Any, old: Obj) -> Obj:
+    try:
+        if form == JSON:
+            operations: Sequence[Any] = body
+            new: Obj = json_patch.apply(old, operations)
+        elif form == MERGE:
+            new = merge_patch.apply(old, body)
+        else:
+            new = strategic_patch.apply(old, body, registry.type_of(target.kind))
+    except json_patch.PatchTooLarge as error:
+        raise RequestEntityTooLarge(str(error)) from error
+    except json_patch.PatchFailed as error:
+        raise Invalid(f"the server rejected our request due to an error in our request: {error}") from error
+    except strategic_patch.StrategicPatchFailed as error:
+        refusal: type[ApiError] = BadRequest if error.code == 400 else Invalid
+        raise refusal(str(error)) from error
+    if not isinstance(new, dict):
+        raise BadRequest("the patch leaves no object")
+    return new

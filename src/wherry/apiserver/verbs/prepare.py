@@ -1,0 +1,170 @@
+"""The road that every object takes before it is stored: decode, default, prepare, admit, validate, own."""
+
+import secrets
+import uuid
+from collections.abc import Iterable
+
+from wherry.apiserver.verbs.context import Target, WriteOptions
+from wherry.apiserver.verbs.registry import Registry, reset_fields
+from wherry.kinds.kind import Kind
+from wherry.kinds.meta import validate_meta, validate_meta_update
+from wherry.kinds.schema.check import check
+from wherry.objects import Obj
+from wherry.objects.errors import BadRequest, Cause, Invalid
+from wherry.objects.field_errors import FieldError
+from wherry.objects.managed_fields import update_managers
+
+SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
+LONGEST_BASE = 58  # of a generateName: five more make a DNS label's 63
+
+
+def decoded(registry: Registry, target: Target, obj: object, options: WriteOptions) -> Obj:
+    """Hold what a client sent against its kind's type. Raises BadRequest; unknown fields warn or refuse as asked."""
+    kind = target.kind
+    if not isinstance(obj, dict):
+        raise BadRequest(
+            f"couldn't get version/kind; json parse error: the body is not an object but {type(obj).__name__}"
+        )
+    said_version, said_kind = obj.get("apiVersion", kind.api_version), obj.get("kind", kind.kind)
+    if (said_version, said_kind) != (kind.api_version, kind.kind):
+        raise BadRequest(
+            f"the API version in the data ({said_version}, Kind={said_kind}) does not match the expected API version "
+            f"({kind.api_version}, Kind={kind.kind})"
+        )
+    problems = check(obj, registry.type_of(kind))
+    if problems.error:
+        raise BadRequest(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {problems.error}'
+        )
+    unknown = problems.strict_errors
+    if unknown and options.field_validation == "Strict":
+        raise BadRequest(
+            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+            f"strict decoding error: {', '.join(unknown)}"
+        )
+    if unknown and options.field_validation == "Warn":
+        options.warnings.extend(unknown)
+    read = problems.obj if problems.obj is not obj else dict(obj)
+    read["apiVersion"], read["kind"] = kind.api_version, kind.kind
+    meta = read["metadata"] = dict(read.get("metadata") or {})
+    if target.namespace:
+        if meta.get("namespace") not in (None, "", target.namespace):
+            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+        meta["namespace"] = target.namespace
+    elif not kind.namespaced and meta.pop("namespace", None):
+        raise BadRequest(f"namespace is not allowed on this type: {kind.kind} is cluster-scoped")
+    return read
+
+
+def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -> Obj:
+    """A decoded object made ready to be created, in place: everything but its revision. Raises Invalid."""
+    kind, meta = target.kind, obj["metadata"]
+    base = meta.get("generateName")
+    if not meta.get("name") and base:
+        meta["name"] = base[:LONGEST_BASE] + "".join(secrets.choice(SUFFIX) for _ in range(5))
+    for field in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+        meta.pop(field, None)
+    meta["uid"] = str(uuid.uuid4())
+    meta["creationTimestamp"] = registry.now()
+    if kind.generation:
+        meta["generation"] = 1
+    if kind.status and kind.kind != "Node":  # a node registers with its status
+        obj.pop("status", None)
+    kind.default(obj)
+    kind.prepare(obj)
+    named = Target(kind, target.namespace, meta.get("name", ""))
+    for step in registry.admission:
+        step.admit(named, obj, None, options)
+    refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj)])
+    own(registry, kind, None, obj, options, "")
+    return obj
+
+
+def changed(
+    registry: Registry, target: Target, new: Obj, old: Obj, options: WriteOptions, *, owned: bool = False
+) -> Obj:
+    """A decoded new state made ready to replace `old`, in place. Raises Invalid. `owned`: managedFields are done."""
+    kind = target.kind
+    keep_server_fields(kind, new, old, target.subresource)
+    kind.default(new)
+    kind.prepare_update(new, old)
+    for step in registry.admission:
+        step.admit(target, new, old, options)
+    errors = [*validate_meta(kind, new), *validate_meta_update(new, old)]
+    if target.subresource != "status":
+        errors += [*kind.validate(new), *kind.validate_update(new, old)]
+    refuse(kind, target.name, errors)
+    if kind.generation and target.subresource not in ("status", "binding") and desired(new) != desired(old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    if not owned:
+        own(registry, kind, old, new, options, target.subresource)
+    return new
+
+
+def keep_server_fields(kind: Kind, new: Obj, old: Obj, subresource: str) -> None:
+    """What this write may not change comes from the stored object."""
+    meta, before = new["metadata"], old["metadata"]
+    for field in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"):
+        if field in before:
+            meta[field] = before[field]
+        else:
+            meta.pop(field, None)
+    meta["uid"] = meta.get("uid") or before["uid"]
+    meta.setdefault("name", before["name"])
+    meta["resourceVersion"] = before["resourceVersion"]
+    if subresource == "status":
+        kept = {key: value for key, value in old.items() if key not in ("metadata", "status")}
+        for key in [key for key in new if key not in ("metadata", "status")]:
+            del new[key]
+        new.update(kept)
+        for field in ("labels", "annotations", "finalizers", "ownerReferences", "managedFields"):
+            if kind.id == "Node" and field in ("labels", "annotations"):
+                continue
+            if field in before:
+                meta[field] = before[field]
+            else:
+                meta.pop(field, None)
+    elif kind.status:
+        if "status" in old:
+            new["status"] = old["status"]
+        else:
+            new.pop("status", None)
+
+
+def desired(obj: Obj) -> Obj:
+    """The part of an object whose changes `generation` counts."""
+    return {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+
+
+def own(registry: Registry, kind: Kind, old: Obj | None, new: Obj, options: WriteOptions, subresource: str) -> None:
+    """Note in managedFields who wrote what."""
+    entries = update_managers(
+        old,
+        new,
+        manager=options.manager,
+        time=registry.now(),
+        api_version=kind.api_version,
+        type_=registry.type_of(kind),
+        subresource=subresource,
+        reset=reset_fields(kind, subresource),
+    )
+    if entries:
+        new["metadata"]["managedFields"] = entries
+    else:
+        new["metadata"].pop("managedFields", None)
+
+
+def refuse(kind: Kind, name: str, errors: Iterable[FieldError]) -> None:
+    """Raise Invalid with all the errors there are, worded as upstream does."""
+    found = list(errors)
+    if not found:
+        return
+    texts = [str(error) for error in found]
+    said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    raise Invalid(
+        f'{kind.id} "{name}" is invalid: {said}',
+        causes=[Cause(error.reason, error.message, error.path) for error in found],
+        name=name,
+        group=kind.group,
+        kind=kind.kind,
+    )
