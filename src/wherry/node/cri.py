@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Self
 
 from google.protobuf.message import Message
@@ -198,11 +198,9 @@ class CriRuntime:
         answer = await self._runtime("ListContainerStats", request, pb.ListContainerStatsResponse)
         return [cri_messages.usage_value(stats) for stats in answer.stats if stats.HasField("cpu")]
 
-    async def events(self) -> AsyncIterator[PodEvent]:
+    def events(self) -> AsyncGenerator[PodEvent, None]:
         """What happens, as it happens; after a lost connection it resumes with one event of uid ""."""
-        subscription = Subscription(self._channel, ready=self.ready, pod_of=self._pod_of, settled=self._settled)
-        async for event in subscription.events():
-            yield event
+        return Subscription(self._channel, ready=self.ready, pod_of=self._pod_of, settled=self._settled).events()
 
     # Inside
 

@@ -7,7 +7,7 @@ by the same events as we do (an exit is passed on once the CRI's status shows it
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
 import grpc.aio
@@ -56,7 +56,7 @@ class Subscription:
         self._stood = False
         self._out: asyncio.Queue[PodEvent] = asyncio.Queue()
 
-    async def events(self) -> AsyncIterator[PodEvent]:
+    async def events(self) -> AsyncGenerator[PodEvent, None]:
         """Endless. The first event, and the first after each lost connection, has uid ""."""
         reader = asyncio.create_task(self._read_for_ever())
         try:

@@ -17,6 +17,7 @@ from tests.contract.runtime.conftest import (
     soon,
     until,
 )
+from wherry.node.containerd import Containerd
 from wherry.node.runtime import RuntimeFailure, State
 
 
@@ -190,3 +191,32 @@ async def test_imported_images_are_pinned_and_used_memory_is_told(real: World) -
     usage = await real.runtime.usage()
     assert (usage[0].container_id, usage[0].pod_uid, usage[0].name) == (container_id, "uid-1", "main")
     assert usage[0].memory_bytes > 0
+
+
+@pytest.mark.root
+async def test_a_running_containerd_is_adopted_and_another_config_restarts_it(real: World) -> None:
+    assert real.containerd is not None
+    first = real.containerd.process()
+    container_id = await real.start(SLEEPS)
+    again = Containerd(real.containerd.root, real.containerd.state, real.directory / "cni")
+    await again.start()
+    assert again.process() == first
+    changed = Containerd(
+        real.containerd.root, real.containerd.state, real.directory / "cni", registry_config=real.directory / "certs.d"
+    )
+    await changed.start()
+    assert changed.process() not in (None, first)
+    container = await real.only()
+    assert (container.id, container.state) == (container_id, State.RUNNING)
+
+
+@pytest.mark.root
+async def test_streams_are_served_on_this_machine_only(real: World) -> None:
+    container_id = await real.start(SLEEPS)
+    runtime, sandbox_id = real.runtime, (await real.only()).sandbox_id
+    urls = [
+        await runtime.exec_url(container_id, ["ls"], stdin=False, stdout=True, stderr=True, tty=False),
+        await runtime.attach_url(container_id, stdin=False, stdout=True, stderr=True, tty=False),
+        await runtime.port_forward_url(sandbox_id, [80]),
+    ]
+    assert all(url.startswith("http://127.0.0.1:") for url in urls)
