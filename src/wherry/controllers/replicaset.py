@@ -29,19 +29,18 @@ class Observed:
     orphans: tuple[Obj, ...] = ()
     strays: tuple[Obj, ...] = ()
     neighbours: tuple[Obj, ...] = ()
-    taken: frozenset[str] = frozenset()  # names of its pods, also of those that are on their way out
+    taken: frozenset[str] = frozenset()  # names of pods in its namespace, known when some are missing
 
 
 def observe(replicaset: Obj, lister: Lister, now: datetime) -> Observed:
-    every = lister.controlled(replicaset, "Pod")
-    owned = tuple(pod for pod in every if active(pod))
+    owned = tuple(pod for pod in lister.controlled(replicaset, "Pod") if active(pod))
     gone = strays(replicaset, owned)
     free = tuple(pod for pod in orphans(replicaset, "Pod", lister) if active(pod))
     pods = tuple(pod for pod in owned if pod not in gone) if gone else owned
-    neighbours = pods
-    if len(pods) > replicaset["spec"].get("replicas", 1):
-        neighbours = _workload(replicaset, lister) or pods
-    taken = frozenset(pod["metadata"]["name"] for pod in every)
+    wish = replicaset["spec"].get("replicas", 1)
+    neighbours = (_workload(replicaset, lister) or pods) if len(pods) > wish else pods
+    beside = lister.list("Pod", replicaset["metadata"]["namespace"]) if len(pods) < wish else ()
+    taken = frozenset(pod["metadata"]["name"] for pod in beside)
     return Observed(replicaset, now, pods, free, gone, neighbours, taken)
 
 
