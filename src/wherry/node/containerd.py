@@ -75,6 +75,12 @@ stream_server_address = "127.0.0.1"
 stream_server_port = "0"
 stats_collect_period = 10
 
+{cri}.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+
+{cri}.containerd.runtimes.runc.options]
+Root = {json.dumps(str(state / "runc"))}
+
 {cri}.cni]
 bin_dir = {json.dumps(":".join(map(str, cni_bin)))}
 conf_dir = {json.dumps(str(cni_conf))}
@@ -147,7 +153,7 @@ class Containerd:
 
     async def remove(self) -> None:
         """Stop and remove every pod, then containerd, its mounts and all its data."""
-        if self._configured():
+        if self._config.exists():
             await self.start()
             async with CriRuntime(self.socket) as runtime:
                 await asyncio.gather(*(_remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))

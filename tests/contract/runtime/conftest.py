@@ -36,6 +36,9 @@ PROGRAMS = {
 }
 
 
+CGROUP = f"/wherry-test-{os.getpid()}"
+
+
 @dataclass
 class World:
     """A runtime to try, and shorthands for pods on it."""
@@ -47,7 +50,9 @@ class World:
 
     def sandbox(self, uid: str = "uid-1") -> SandboxSpec:
         logs = str(self.directory / "logs" / uid)
-        return SandboxSpec(name="pod", namespace="space", uid=uid, hostname="pod", log_directory=logs)
+        return SandboxSpec(
+            name="pod", namespace="space", uid=uid, hostname="pod", log_directory=logs, cgroup_parent=CGROUP
+        )
 
     def container(self, command: tuple[str, ...], *, name: str = "main", memory: int = 0) -> ContainerSpec:
         return ContainerSpec(
@@ -120,6 +125,8 @@ async def real(tmp_path: Path) -> AsyncIterator[World]:
     finally:
         await containerd.remove()
         await run("ip", "link", "delete", bridge, check=False)
+        for group in Path("/sys/fs/cgroup").glob(f"**{CGROUP}"):  # noqa: ASYNC240 - after all else has ended
+            group.rmdir()
 
 
 @pytest.fixture
