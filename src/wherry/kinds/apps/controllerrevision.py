@@ -1,5 +1,7 @@
 """ControllerRevision: a state that a controller may return to; it never changes."""
 
+from wherry.kinds import checks
+from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, NONE, path
 from wherry.kinds.defaults import items
 from wherry.kinds.kind import Cell, Column, Kind
@@ -13,12 +15,22 @@ def _controller(obj: Obj) -> Cell:
     return NONE
 
 
+def validate(obj: Obj) -> Errors:
+    yield from checks.nonnegative("revision", obj.get("revision"))
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    yield from checks.immutable("data", new.get("data"), old.get("data"))
+
+
 CONTROLLERREVISION = Kind(
     group="apps",
     version="v1",
     kind="ControllerRevision",
     plural="controllerrevisions",
     schema="io.k8s.api.apps.v1.ControllerRevision",
+    validate=validate,
+    validate_update=validate_update,
     columns=(
         Column(name="Controller", cell=_controller, description="Whose state it is."),
         Column(name="Revision", cell=path("revision", 0), description="Its number, counted up."),

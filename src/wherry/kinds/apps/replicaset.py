@@ -1,5 +1,7 @@
 """ReplicaSet: a number of pods from one template."""
 
+from wherry.kinds.apps import workload_checks
+from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, WORKLOAD, path
 from wherry.kinds.core import podspec
 from wherry.kinds.defaults import fill, section
@@ -17,6 +19,11 @@ def prepare(obj: Obj) -> None:
     obj["status"] = {"replicas": 0}
 
 
+def validate(obj: Obj) -> Errors:
+    yield from workload_checks.replicas(obj["spec"])
+    yield from workload_checks.status(obj.get("status") or {}, ("fullyLabeledReplicas",))
+
+
 REPLICASET = Kind(
     group="apps",
     version="v1",
@@ -29,6 +36,8 @@ REPLICASET = Kind(
     scale=Scale(),
     default=default,
     prepare=prepare,
+    validate=validate,
+    validate_update=workload_checks.same_selector,
     columns=(
         Column(name="Desired", type="integer", cell=path("spec.replicas", 0), description="How many pods it wants."),
         Column(name="Current", type="integer", cell=path("status.replicas", 0), description="How many it has."),

@@ -2,9 +2,41 @@
 
 from datetime import datetime
 
+from wherry.kinds import checks
+from wherry.kinds.checks import Errors
 from wherry.kinds.columns import path, since
 from wherry.kinds.kind import Cell, Column, Durability, Kind
-from wherry.objects import Obj
+from wherry.objects import Obj, names
+from wherry.objects.field_errors import invalid, required
+
+_LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
+_NAMESPACE_MESSAGE = "does not match event.namespace"
+
+
+def validate(obj: Obj) -> Errors:
+    """An event is where its object is; one that says when it happened says all else, too."""
+    where, about = obj["metadata"].get("namespace", ""), (obj.get("involvedObject") or {}).get("namespace", "")
+    if obj.get("eventTime"):
+        wrong = not about and where not in ("default", "kube-system")
+    else:
+        wrong = where not in ("", "default") if not about else where != about
+    if wrong:
+        yield invalid("involvedObject.namespace", about, _NAMESPACE_MESSAGE)
+    if obj.get("eventTime"):
+        yield from _reported(obj)
+
+
+def _reported(obj: Obj) -> Errors:
+    component = obj.get("reportingComponent") or ""
+    if not component:
+        yield required("reportingComponent")
+    yield from checks.named("reportingComponent", component, names.qualified_name)
+    for field, limit in _LIMITS.items():
+        text = obj.get(field) or ""
+        if not text and field != "message":
+            yield required(field)
+        if len(text.encode()) > limit:
+            yield invalid(field, "", f"can have at most {limit} characters")
 
 
 def _first_seen(obj: Obj, now: datetime) -> Cell:
@@ -61,6 +93,7 @@ EVENT = Kind(
         "type",
     ),
     selectable_values={"source": _component},
+    validate=validate,
     columns=(
         Column(name="Last Seen", cell_at=_last_seen, description="How long ago it happened last."),
         Column(name="Type", cell=path("type"), description="Normal or Warning."),

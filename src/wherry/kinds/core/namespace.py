@@ -25,6 +25,7 @@ def prepare(obj: Obj) -> None:
 
 
 def prepare_update(new: Obj, old: Obj) -> None:
+    """The finalizers are changed by the subresource `finalize` only."""
     new["spec"] = old.get("spec", {})
 
 

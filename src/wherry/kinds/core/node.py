@@ -2,10 +2,13 @@
 
 from copy import deepcopy
 
+from wherry.kinds import checks
+from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, NONE, UNKNOWN, path
-from wherry.kinds.core import podspec
+from wherry.kinds.core import podspec, scheduling_checks
 from wherry.kinds.kind import Cell, Column, Kind
-from wherry.objects import Obj
+from wherry.objects import Obj, quantities
+from wherry.objects.field_errors import duplicate, forbidden, invalid
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE_LABEL = "kubernetes.io/role"
@@ -17,6 +20,31 @@ def default(obj: Obj) -> None:
         status["allocatable"] = deepcopy(status["capacity"])
     for part in ("capacity", "allocatable"):
         podspec.round_up(status.get(part))
+
+
+def validate(obj: Obj) -> Errors:
+    yield from scheduling_checks.taints("metadata.taints", obj.get("spec") or {})  # upstream's path
+    for index, cidr in enumerate((obj.get("spec") or {}).get("podCIDRs") or ()):
+        yield from checks.cidr(f"spec.podCIDRs[{index}]", cidr)
+    status = obj.get("status") or {}
+    for part in ("capacity", "allocatable"):
+        for name, text in (status.get(part) or {}).items():
+            amount = quantities.parse(text)
+            if amount.nano < 0:
+                yield invalid(f"status.{part}.{name}", str(amount), "must be greater than or equal to 0")
+    seen: list[Obj] = []
+    for index, address in enumerate(status.get("addresses") or ()):
+        if address in seen:
+            yield duplicate(f"status.addresses[{index}]", address)
+        seen.append(address)
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    after, before = new.get("spec") or {}, old.get("spec") or {}
+    if before.get("podCIDRs") and after.get("podCIDRs") != before["podCIDRs"]:
+        yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if before.get("providerID") and after.get("providerID") != before["providerID"]:
+        yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
 
 
 def _status(obj: Obj) -> Cell:
@@ -61,6 +89,8 @@ NODE = Kind(
     subresources=("proxy",),
     selectable=("spec.unschedulable",),
     default=default,
+    validate=validate,
+    validate_update=validate_update,
     columns=(
         Column(name="Status", cell=_status, description="Whether the node takes pods."),
         Column(name="Roles", cell=_roles, description="What its labels say it is for."),

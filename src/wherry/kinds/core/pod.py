@@ -1,9 +1,11 @@
 """Pod: containers that live and die together on one node."""
 
-from wherry.kinds.core import pod_columns, podspec
-from wherry.kinds.defaults import section
+from wherry.kinds.checks import Errors
+from wherry.kinds.core import container_checks, pod_checks, pod_columns, podspec
+from wherry.kinds.defaults import items, section
 from wherry.kinds.kind import Kind
 from wherry.objects import Obj
+from wherry.objects.field_errors import forbidden
 
 
 def default(obj: Obj) -> None:
@@ -15,6 +17,22 @@ def default(obj: Obj) -> None:
 def prepare(obj: Obj) -> None:
     """A new pod waits; how it is treated when memory runs short is settled for life."""
     obj["status"] = {"phase": "Pending", "qosClass": podspec.qos_class(obj["spec"])}
+
+
+def validate(obj: Obj) -> Errors:
+    spec = obj["spec"]
+    yield from pod_checks.spec("spec", spec)
+    yield from container_checks.trimmed_images("spec", spec)
+    if not spec.get("serviceAccountName"):
+        for index, volume in enumerate(items(spec, "volumes")):
+            for number, source in enumerate(items(volume.get("projected"), "sources")):
+                if source.get("serviceAccountToken") is not None:
+                    at = f"spec.volumes[{index}].projected.sources[{number}].serviceAccountToken"
+                    yield forbidden(at, "must not be specified when serviceAccountName is not set")
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    yield from pod_checks.update(new["spec"], old["spec"])
 
 
 def grace_seconds(obj: Obj) -> int:
@@ -68,6 +86,8 @@ POD = Kind(
     selectable_values={"spec.hostNetwork": _host_network, "status.podIPs": _pod_ips},
     default=default,
     prepare=prepare,
+    validate=validate,
+    validate_update=validate_update,
     columns=pod_columns.COLUMNS,
     grace_seconds=grace_seconds,
     delete_returns_object=True,

@@ -1,6 +1,6 @@
 """Defaults of a pod's spec: those that a pod template gets too, and those of a pod alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 
 from wherry.kinds.defaults import fill, fill_zero, items, section
@@ -9,6 +9,12 @@ from wherry.objects import Obj, quantities
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 GRACE_SECONDS = 30
 _MILLI = 10**6
+_VOLUME_DEFAULTS: Mapping[str, Mapping[str, str | bool]] = {
+    "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared", "readOnly": False},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
 
 
 def containers(spec: Obj) -> Iterator[Obj]:
@@ -119,6 +125,10 @@ def _default_volume(volume: Obj) -> None:
     for key in ("secret", "configMap", "downwardAPI", "projected"):
         if volume.get(key) is not None:
             fill(volume[key], "defaultMode", 0o644)
+    for kind, values in _VOLUME_DEFAULTS.items():
+        if volume.get(kind) is not None:
+            for key, value in values.items():
+                fill(volume[kind], key, value)
     if volume.get("hostPath") is not None:
         fill(volume["hostPath"], "type", "")
     if volume.get("image") is not None:

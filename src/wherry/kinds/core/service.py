@@ -1,18 +1,15 @@
 """Service: one address for many pods. Which addresses and node ports it gets is admission."""
 
 from wherry.kinds.columns import AGE, NONE, UNKNOWN, path
-from wherry.kinds.defaults import fill, items, section
+from wherry.kinds.core import service_checks
+from wherry.kinds.core.service_checks import externally_accessible, needs_health_check
+from wherry.kinds.defaults import fill, fill_zero, items, section
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.objects import Obj, names
 
 _AFFINITY_SECONDS = 10800
 _WITH_CLUSTER_IP = ("ClusterIP", "NodePort", "LoadBalancer")
-
-
-def externally_accessible(spec: Obj) -> bool:
-    """Whether traffic from outside the cluster may come by this Service."""
-    type_ = spec.get("type")
-    return type_ in ("LoadBalancer", "NodePort") or (type_ == "ClusterIP" and bool(spec.get("externalIPs")))
+_WITH_NODE_PORT = ("NodePort", "LoadBalancer")
 
 
 def default(obj: Obj) -> None:
@@ -46,6 +43,62 @@ def _default_affinity(spec: Obj) -> None:
 
 def prepare(obj: Obj) -> None:
     obj["status"] = {"loadBalancer": {}}
+    _pair_cluster_ips(obj["spec"])
+
+
+def prepare_update(new: Obj, old: Obj) -> None:
+    """What was given out stays where a client leaves it out; what the new type has no use for goes, if unchanged."""
+    after, before = new["spec"], old["spec"]
+    if after.get("type") in _WITH_CLUSTER_IP and before.get("type") in _WITH_CLUSTER_IP:
+        _keep_cluster_ip(after, before)
+    elif before.get("type") in _WITH_CLUSTER_IP:
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            _drop_same(after, before, field)
+    _keep_or_drop_ports(after, before)
+    if needs_health_check(before):
+        if needs_health_check(after):
+            fill_zero(after, "healthCheckNodePort", before.get("healthCheckNodePort") or 0)
+        else:
+            _drop_same(after, before, "healthCheckNodePort")
+    if before.get("type") == "LoadBalancer" != after.get("type"):
+        _drop_same(after, before, "allocateLoadBalancerNodePorts")
+        _drop_same(after, before, "loadBalancerClass")
+    if externally_accessible(before) and not externally_accessible(after):
+        _drop_same(after, before, "externalTrafficPolicy")
+    if after.get("type") != "LoadBalancer":
+        section(new, "status")["loadBalancer"] = {}
+    _pair_cluster_ips(after)
+
+
+def _pair_cluster_ips(spec: Obj) -> None:
+    """`clusterIP` is the first of `clusterIPs`; clients of old know the one only."""
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def _keep_cluster_ip(after: Obj, before: Obj) -> None:
+    if not after.get("clusterIP") and not after.get("clusterIPs") and before.get("clusterIP"):
+        after["clusterIP"], after["clusterIPs"] = before["clusterIP"], list(before.get("clusterIPs") or ())
+    elif after.get("clusterIP") != before.get("clusterIP") and after.get("clusterIPs") == before.get("clusterIPs"):
+        after["clusterIPs"] = [after["clusterIP"]] if after.get("clusterIP") else []
+
+
+def _keep_or_drop_ports(after: Obj, before: Obj) -> None:
+    old = {(port.get("protocol"), port.get("port")): port.get("nodePort") for port in items(before, "ports")}
+    taken = {port.get("nodePort") for port in items(after, "ports")}
+    if after.get("type") in _WITH_NODE_PORT:
+        for port in items(after, "ports"):
+            number = old.get((port.get("protocol"), port.get("port")))
+            if number and not port.get("nodePort") and number not in taken:
+                port["nodePort"] = number
+    elif before.get("type") in _WITH_NODE_PORT and taken <= {*old.values(), None, 0}:
+        for port in items(after, "ports"):
+            port.pop("nodePort", None)
+
+
+def _drop_same(after: Obj, before: Obj, field: str) -> None:
+    if field in after and after[field] == before.get(field):
+        del after[field]
 
 
 def _cluster_ip(obj: Obj) -> Cell:
@@ -99,6 +152,9 @@ SERVICE = Kind(
     selectable=("spec.clusterIP", "spec.type"),
     default=default,
     prepare=prepare,
+    prepare_update=prepare_update,
+    validate=service_checks.validate,
+    validate_update=service_checks.validate_update,
     validate_name=names.dns1035_label,
     columns=(
         Column(name="Type", cell=path("spec.type"), description="How it can be reached."),

@@ -1,12 +1,15 @@
 """RoleBinding and ClusterRoleBinding: who may do it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from wherry.kinds import checks
+from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE
 from wherry.kinds.defaults import fill, items
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.kinds.rbac.role import GROUP
 from wherry.objects import Obj, names
+from wherry.objects.field_errors import invalid, required
 
 
 def default(obj: Obj) -> None:
@@ -15,6 +18,46 @@ def default(obj: Obj) -> None:
     for subject in items(obj, "subjects"):
         if subject.get("kind") in ("User", "Group"):
             fill(subject, "apiGroup", GROUP)
+
+
+def validate_role_binding(obj: Obj) -> Errors:
+    yield from _reference(obj, ("Role", "ClusterRole"))
+    for index, subject in enumerate(items(obj, "subjects")):
+        yield from _subject(f"subjects[{index}]", subject, namespaced=True)
+
+
+def validate_cluster_role_binding(obj: Obj) -> Errors:
+    yield from _reference(obj, ("ClusterRole",))
+    for index, subject in enumerate(items(obj, "subjects")):
+        yield from _subject(f"subjects[{index}]", subject, namespaced=False)
+
+
+def validate_update(new: Obj, old: Obj) -> Errors:
+    if new.get("roleRef") != old.get("roleRef"):
+        yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
+
+
+def _reference(obj: Obj, kinds: Sequence[str]) -> Errors:
+    role = obj.get("roleRef") or {}
+    yield from checks.supported("roleRef.apiGroup", role.get("apiGroup", ""), (GROUP,))
+    yield from checks.supported("roleRef.kind", role.get("kind", ""), kinds)
+    yield from checks.required_name("roleRef.name", role.get("name"), names.path_segment)
+
+
+def _subject(path: str, subject: Obj, *, namespaced: bool) -> Errors:
+    kind, name, group = subject.get("kind", ""), subject.get("name", ""), subject.get("apiGroup") or ""
+    if not name:
+        yield required(f"{path}.name")
+    if kind == "ServiceAccount":
+        if name:
+            yield from checks.named(f"{path}.name", name, names.dns1123_subdomain)
+        yield from checks.supported(f"{path}.apiGroup", group, ("",))
+        if not namespaced and not subject.get("namespace"):
+            yield required(f"{path}.namespace")
+    elif kind in ("User", "Group"):
+        yield from checks.supported(f"{path}.apiGroup", group, (GROUP,))
+    else:
+        yield from checks.supported(f"{path}.kind", kind, ("ServiceAccount", "User", "Group"))
 
 
 def _role(obj: Obj) -> Cell:
@@ -53,6 +96,8 @@ ROLEBINDING = Kind(
     plural="rolebindings",
     schema="io.k8s.api.rbac.v1.RoleBinding",
     default=default,
+    validate=validate_role_binding,
+    validate_update=validate_update,
     validate_name=names.path_segment,
     columns=_COLUMNS,
     create_on_update=True,
@@ -67,6 +112,8 @@ CLUSTERROLEBINDING = Kind(
     schema="io.k8s.api.rbac.v1.ClusterRoleBinding",
     namespaced=False,
     default=default,
+    validate=validate_cluster_role_binding,
+    validate_update=validate_update,
     validate_name=names.path_segment,
     columns=_COLUMNS,
     create_on_update=True,

@@ -1,0 +1,203 @@
+"""What holds of a pod's spec, in a pod and in a template, and what of it may change."""
+
+from copy import deepcopy
+
+from wherry.kinds import checks
+from wherry.kinds.checks import Errors
+from wherry.kinds.core import container_checks, scheduling_checks, security_checks, volume_checks
+from wherry.kinds.core.container_checks import Surroundings
+from wherry.kinds.defaults import items
+from wherry.objects import Obj, names
+from wherry.objects.field_errors import duplicate, forbidden, invalid, required
+
+_LONGEST = 2**31 - 1
+_CHANGEABLE = (
+    "`spec.containers[*].image`",
+    "`spec.initContainers[*].image`",
+    "`spec.activeDeadlineSeconds`",
+    "`spec.tolerations` (only additions to existing tolerations)",
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+)
+_DNS_LIMITS = {"nameservers": 3, "searches": 32}
+_SEARCH_CHARACTERS = 2048
+
+
+def template(path: str, given: Obj) -> Errors:
+    """`spec.template` of a workload whose pods are restarted for ever."""
+    meta, spec_ = given.get("metadata") or {}, given.get("spec") or {}
+    yield from checks.labels(f"{path}.labels", meta.get("labels"))
+    yield from checks.annotations(f"{path}.annotations", meta.get("annotations"))
+    yield from spec(f"{path}.spec", spec_, in_template=True)
+    if spec_.get("ephemeralContainers"):
+        yield forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
+    yield from checks.supported(f"{path}.spec.restartPolicy", spec_.get("restartPolicy"), ("Always",))
+    if spec_.get("activeDeadlineSeconds") is not None:
+        message = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield forbidden(f"{path}.spec.activeDeadlineSeconds", message)
+
+
+def spec(path: str, given: Obj, *, in_template: bool = False) -> Errors:
+    grace = given.get("terminationGracePeriodSeconds")
+    volumes = frozenset(volume.get("name", "") for volume in items(given, "volumes"))
+    around = Surroundings(volumes, 30 if grace is None else grace, given.get("hostUsers") is not False)
+    yield from volume_checks.volumes(f"{path}.volumes", given)
+    yield from container_checks.containers(f"{path}.containers", given, around)
+    yield from container_checks.init_containers(f"{path}.initContainers", given, around)
+    yield from _host_network(path, given, in_template=in_template)
+    policies = ("Always", "OnFailure", "Never")
+    yield from checks.required_word(f"{path}.restartPolicy", given.get("restartPolicy"), policies)
+    yield from _dns(path, given)
+    yield from checks.labels(f"{path}.nodeSelector", given.get("nodeSelector"))
+    yield from security_checks.pod(f"{path}.securityContext", given.get("securityContext"), given)
+    yield from scheduling_checks.affinity(f"{path}.affinity", given.get("affinity"))
+    yield from scheduling_checks.spreading(f"{path}.topologySpreadConstraints", given)
+    yield from scheduling_checks.tolerations(f"{path}.tolerations", given)
+    yield from _gates(path, given)
+    yield from _names(path, given)
+    if given.get("activeDeadlineSeconds") is not None:
+        yield from checks.in_range(f"{path}.activeDeadlineSeconds", given["activeDeadlineSeconds"], 1, _LONGEST)
+    if given.get("preemptionPolicy") is not None:
+        words = ("PreemptLowerPriority", "Never")
+        yield from checks.required_word(f"{path}.preemptionPolicy", given["preemptionPolicy"], words)
+
+
+def _host_network(path: str, given: Obj, *, in_template: bool) -> Errors:
+    for index, container in enumerate(items(given, "containers") if given.get("hostNetwork") else ()):
+        for number, port in enumerate(items(container, "ports")):
+            outer, inner = port.get("hostPort") or 0, port.get("containerPort") or 0
+            if (outer or not in_template) and outer != inner:
+                message = "must match `containerPort` when `hostNetwork` is true"
+                yield invalid(f"{path}.containers[{index}].ports[{number}].hostPort", outer, message)
+    if given.get("hostUsers") is False:
+        for field, spelled in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
+            if given.get(field):
+                yield forbidden(f"{path}.{spelled}", "when `hostUsers` is false")
+
+
+def _dns(path: str, given: Obj) -> Errors:
+    policy: str | None = given.get("dnsPolicy")
+    config: Obj | None = given.get("dnsConfig")
+    words = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+    yield from checks.required_word(f"{path}.dnsPolicy", policy, words)
+    at = f"{path}.dnsConfig"
+    if config is None:
+        if policy == "None":
+            yield required(at, "must provide `dnsConfig` when `dnsPolicy` is None")
+    elif policy == "None" and not config.get("nameservers"):
+        yield required(f"{at}.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None")
+    else:
+        yield from _dns_config(at, config)
+
+
+def _dns_config(path: str, config: Obj) -> Errors:
+    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
+    if len(servers) > _DNS_LIMITS["nameservers"]:
+        yield invalid(f"{path}.nameservers", servers, "must not have more than 3 nameservers")
+    for index, server in enumerate(servers):
+        yield from checks.ip(f"{path}.nameservers[{index}]", server)
+    if len(searches) > _DNS_LIMITS["searches"]:
+        yield invalid(f"{path}.searches", searches, "must not have more than 32 search paths")
+    if len(" ".join(searches)) > _SEARCH_CHARACTERS:
+        message = "must not have more than 2048 characters (including spaces) in the search list"
+        yield invalid(f"{path}.searches", searches, message)
+    for index, search in enumerate(searches):
+        if search != ".":  # names of services on other systems may have underscores
+            plain = search.removesuffix(".").replace("_", "a")
+            yield from checks.named(f"{path}.searches[{index}]", plain, names.dns1123_subdomain)
+    for index, option in enumerate(items(config, "options")):
+        if not option.get("name"):
+            yield required(f"{path}.options[{index}]", "must not be empty")
+
+
+def _gates(path: str, given: Obj) -> Errors:
+    for index, gate in enumerate(items(given, "readinessGates")):
+        at = f"{path}.readinessGates[{index}].conditionType"
+        yield from checks.named(at, gate.get("conditionType", ""), names.qualified_name)
+    seen: set[str] = set()
+    for index, gate in enumerate(items(given, "schedulingGates")):
+        at, name = f"{path}.schedulingGates[{index}]", gate.get("name", "")
+        yield from checks.named(at, name, names.qualified_name)
+        if name in seen:
+            yield duplicate(at, name)
+        seen.add(name)
+
+
+def _names(path: str, given: Obj) -> Errors:
+    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+        if given.get(field):
+            yield from checks.named(f"{path}.{field}", given[field], names.dns1123_subdomain)
+    for field in ("hostname", "subdomain"):
+        if given.get(field):
+            yield from checks.named(f"{path}.{field}", given[field], names.dns1123_label)
+    for index, alias in enumerate(items(given, "hostAliases")):
+        at = f"{path}.hostAliases[{index}]"
+        yield from checks.ip(f"{at}.ip", alias.get("ip", ""))
+        for number, name in enumerate(alias.get("hostnames") or ()):
+            yield from checks.named(f"{at}.hostnames[{number}]", name, names.dns1123_subdomain)
+
+
+def update(new: Obj, old: Obj) -> Errors:
+    """A pod is what it was, but for its images, its deadline and further tolerations."""
+    for key in ("containers", "initContainers"):
+        if len(new.get(key) or ()) != len(old.get(key) or ()):
+            yield forbidden(f"spec.{key}", "pod updates may not add or remove containers")
+            return
+    wrong = [*_deadline(new, old), *_added_tolerations(new, old), *_opened_gates(new, old)]
+    yield from wrong
+    if not wrong and _pinned(new, old) != _pinned(old, old):
+        fields = ",".join(_CHANGEABLE)
+        yield forbidden("spec", f"pod updates may not change fields other than {fields}\n{_difference(new, old)}")
+
+
+def _deadline(new: Obj, old: Obj) -> Errors:
+    path, after, before = (
+        "spec.activeDeadlineSeconds",
+        new.get("activeDeadlineSeconds"),
+        old.get("activeDeadlineSeconds"),
+    )
+    if after is None:
+        if before is not None:
+            yield invalid(path, None, "must not update from a positive integer to nil value")
+    elif before is not None and before < after:
+        yield invalid(path, after, "must be less than or equal to previous value")
+
+
+def _added_tolerations(new: Obj, old: Obj) -> Errors:
+    after = [_without_seconds(toleration) for toleration in items(new, "tolerations")]
+    if any(_without_seconds(toleration) not in after for toleration in items(old, "tolerations")):
+        message = "existing toleration can not be modified except its tolerationSeconds"
+        yield forbidden("spec.tolerations", message)
+
+
+def _without_seconds(toleration: Obj) -> Obj:
+    return {key: value for key, value in toleration.items() if key != "tolerationSeconds" and value not in ("", None)}
+
+
+def _opened_gates(new: Obj, old: Obj) -> Errors:
+    before = {gate.get("name") for gate in items(old, "schedulingGates")}
+    for index, gate in enumerate(items(new, "schedulingGates")):
+        if gate.get("name") not in before:
+            message = f"only deletion is allowed, but found new scheduling gate '{gate.get('name', '')}'"
+            yield forbidden(f"spec.schedulingGates[{index}].name", message)
+
+
+def _pinned(new: Obj, old: Obj) -> Obj:
+    """The new spec with all that may change as it was before."""
+    out = {key: value for key, value in deepcopy(new).items() if value not in (None, [], {}, "", False)}
+    for key in ("containers", "initContainers"):
+        for container, before in zip(items(out, key), items(old, key), strict=True):
+            container["image"] = before.get("image")
+    for key in ("activeDeadlineSeconds", "schedulingGates", "tolerations"):
+        out[key] = old.get(key)
+    if old.get("schedulingGates"):
+        for key in ("nodeSelector", "affinity"):
+            out[key] = old.get(key)
+    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and new.get("terminationGracePeriodSeconds") == 1:
+        out["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
+    return out
+
+
+def _difference(new: Obj, old: Obj) -> str:
+    after, before = _pinned(new, old), _pinned(old, old)
+    changed = sorted(key for key in {*after, *before} if after.get(key) != before.get(key))
+    return "changed: " + ", ".join(f"spec.{key}" for key in changed)
