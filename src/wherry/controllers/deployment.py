@@ -13,7 +13,7 @@ from wherry.client.lister import Lister
 from wherry.controllers import deployment_sizes as sizes
 from wherry.controllers import deployment_status as statuses
 from wherry.controllers.claims import adopt, claimants, orphans, release, strays
-from wherry.objects import Obj, Ref, kind_of, ref_of
+from wherry.objects import Obj, Ref, copied, kind_of, ref_of
 from wherry.objects.errors import ApiError
 from wherry.objects.owners import controller_of, owner_reference
 from wherry.objects.pods import TEMPLATE_HASH, finished, same_template, template_hash
@@ -203,8 +203,8 @@ def new_replicaset(deployment: Obj, old: tuple[Obj, ...]) -> Obj:
         "spec": {
             "replicas": sizes.first_size(deployment, old, 0),
             "minReadySeconds": spec.get("minReadySeconds", 0),
-            "selector": {**spec["selector"], "matchLabels": matched},
-            "template": {**spec["template"], "metadata": {**template_meta, "labels": labels}},
+            "selector": {**copied(spec["selector"]), "matchLabels": matched},
+            "template": {**copied(spec["template"]), "metadata": {**copied(template_meta), "labels": dict(labels)}},
         },
     }
 

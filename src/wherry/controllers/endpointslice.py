@@ -66,7 +66,9 @@ def plan(seen: Observed) -> Iterator[Action]:
 
 
 def _group(family: str, ports: Sequence[Obj]) -> str:
-    return json.dumps([family, list(ports)], sort_keys=True)
+    """The same for ports as made here and as a server gives them back, with or without their empty fields."""
+    told = [{key: value for key, value in port.items() if value} for port in ports]
+    return json.dumps([family, told], sort_keys=True)
 
 
 def _wanted(seen: Observed, family: str) -> Iterator[tuple[list[Obj], list[Obj]]]:

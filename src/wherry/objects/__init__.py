@@ -33,3 +33,10 @@ def ref_of(obj: Obj) -> Ref:
     """Which object this is."""
     meta = obj["metadata"]
     return Ref(kind_of(obj), meta.get("namespace", ""), meta["name"])
+
+
+def copied(value: Any) -> Any:
+    """A copy of plain data that shares nothing with it; `copy.deepcopy` also does this, several times slower."""
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    return [copied(inner) for inner in value] if isinstance(value, list) else value

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cmp_to_key
 
-from wherry.objects import Obj, quantities
+from wherry.objects import Obj, copied, quantities
 from wherry.objects.conditions import condition_of
 from wherry.objects.owners import owner_reference
 from wherry.objects.quantities import Quantity
@@ -138,18 +138,18 @@ def from_template(template: Obj, owner: Obj, seed: str) -> Obj:
     """The pod that `template` describes, controlled by `owner`, with a name that follows from `seed`."""
     meta = template.get("metadata") or {}
     prefix = f"{owner['metadata']['name']}-"
-    copied = {key: meta[key] for key in ("labels", "annotations", "finalizers") if meta.get(key)}
+    given = {key: copied(meta[key]) for key in ("labels", "annotations", "finalizers") if meta.get(key)}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            **copied,
+            **given,
             "name": with_suffix(prefix, seed),
             "generateName": prefix,
             "namespace": owner["metadata"].get("namespace", ""),
             "ownerReferences": [owner_reference(owner)],
         },
-        "spec": template["spec"],
+        "spec": copied(template["spec"]),
     }
 
 
