@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ _DISABLED = (
 )
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_LOG_BYTES = 10 << 20
 _LAUNCH = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 & echo $!'
 
 
@@ -138,17 +139,19 @@ class Containerd:
         self._pidfile.write_text(f"{process.pid} {process.started}\n")
         await self._ready(process)
 
+    async def wait(self) -> None:
+        """Returns when the running containerd has ended, by whatever cause: time to `start` again."""
+        if process := self.process():
+            with contextlib.suppress(ProcessLookupError):
+                async with _opened(process) as (_, ended):
+                    await ended.wait()
+
     async def stop(self) -> None:
         """End containerd; the containers and their shims live on."""
-        process = self.process()
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            pidfd = os.pidfd_open(process.pid)
-            try:
-                await _end(pidfd)
-            finally:
-                os.close(pidfd)
+        if process := self.process():
+            with contextlib.suppress(ProcessLookupError):
+                async with _opened(process) as (pidfd, ended):
+                    await _end(pidfd, ended)
         self._pidfile.unlink(missing_ok=True)
 
     async def remove(self) -> None:
@@ -170,6 +173,8 @@ class Containerd:
         for path in (self.root, self.state):
             path.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._config.write_text(self._wanted)
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
 
     async def _ready(self, process: Process) -> None:
         async with CriRuntime(self.socket) as runtime:
@@ -208,18 +213,26 @@ async def _remove_pod(runtime: CriRuntime, sandbox_id: str) -> None:
     await runtime.remove_sandbox(sandbox_id)
 
 
-async def _end(pidfd: int) -> None:
-    """SIGTERM, and SIGKILL where that does not help in time."""
+@contextlib.asynccontextmanager
+async def _opened(process: Process) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """A file descriptor of the process, and the event of its end. Raises ProcessLookupError after it."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
+    pidfd = os.pidfd_open(process.pid)
     loop.add_reader(pidfd, ended.set)
     try:
-        signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await ended.wait()
-        except TimeoutError:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            await ended.wait()
+        yield pidfd, ended
     finally:
         loop.remove_reader(pidfd)
+        os.close(pidfd)
+
+
+async def _end(pidfd: int, ended: asyncio.Event) -> None:
+    """SIGTERM, and SIGKILL where that does not help in time."""
+    signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await ended.wait()
+    except TimeoutError:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        await ended.wait()

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from wherry.process import run
+from wherry.process import ProgramError, run
 
-_PIN = "io.cri-containerd.pinned=pinned"
+PIN_LABEL = "io.cri-containerd.pinned"
 _NAMED = re.compile(r"^unpacking (\S+) \(sha256:", re.MULTILINE)
 _IMPORT_SECONDS = 1800.0
 
@@ -17,6 +17,8 @@ async def import_archive(socket: str, archive: Path | bytes) -> list[str]:
     content = archive if isinstance(archive, bytes) else None
     done = await run(*ctr, "import", source, stdin=content, timeout=_IMPORT_SECONDS)
     names = _NAMED.findall(done.stdout)
+    if not names:
+        raise ProgramError("ctr: there is no image with a name in the archive; tag it before it is saved")
     for name in names:
-        await run(*ctr, "label", name, _PIN)
+        await run(*ctr, "label", name, f"{PIN_LABEL}=pinned")
     return names

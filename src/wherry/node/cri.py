@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from wherry.node import containerd_pb2, cri_messages
 from wherry.node import cri_pb2 as pb
+from wherry.node.content import PIN_LABEL
 from wherry.node.events import Subscription
 from wherry.node.rpc import Reply, open_channel, unary
 from wherry.node.runtime import (
@@ -26,7 +27,6 @@ from wherry.node.runtime import (
     Usage,
 )
 
-PIN_LABEL = "io.cri-containerd.pinned"
 _CALL_SECONDS = 120.0
 _PULL_SECONDS = 3600.0
 _AT_ONCE = 32  # status calls in flight: a full node has hundreds of containers

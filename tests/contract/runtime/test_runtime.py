@@ -1,8 +1,11 @@
 """What node/runtime.py promises, of the fake and of containerd."""
 
+import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +21,9 @@ from tests.contract.runtime.conftest import (
     until,
 )
 from wherry.node.containerd import Containerd
-from wherry.node.runtime import RuntimeFailure, State
+from wherry.node.cri import CriRuntime
+from wherry.node.runtime import Resources, RuntimeFailure, Security, State
+from wherry.process import run
 
 
 async def test_a_sandbox_has_an_address_and_is_found_by_its_uid(world: World) -> None:
@@ -155,6 +160,65 @@ async def test_a_missing_image_is_none_and_cannot_be_run(world: World) -> None:
     assert missing.value.code == "NOT_FOUND"
 
 
+async def test_a_reopened_log_is_a_new_file(world: World) -> None:
+    container_id = await world.start(WAITS)
+    log = Path((await world.only()).log_path)
+
+    async def has_log() -> bool:
+        return "ready" in await world.log()
+
+    await soon(has_log)
+    rotated = await asyncio.to_thread(log.rename, log.with_suffix(".log.1"))
+    await world.runtime.reopen_log(container_id)
+    assert await world.log() == ""
+    assert "ready" in await asyncio.to_thread(rotated.read_text)
+
+
+async def test_a_runtime_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    async with CriRuntime(str(tmp_path / "none.sock")) as runtime:
+        with pytest.raises(RuntimeFailure) as failed:
+            await runtime.version()
+    assert failed.value.code == "UNAVAILABLE"
+
+
+@pytest.mark.root
+async def test_a_sandbox_that_dies_tells_of_it(real: World) -> None:
+    assert real.containerd is not None
+    events = real.runtime.events()
+    await anext(events)
+    sandbox_id = await real.runtime.run_sandbox(real.sandbox())
+    await run("ctr", "--address", real.containerd.socket, "-n", "k8s.io", "task", "kill", "-s", "KILL", sandbox_id)
+    await until(events, "exit")
+    assert not (await real.runtime.sandbox(sandbox_id)).ready
+    await events.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.root
+async def test_a_security_context_and_resources_reach_the_process(real: World) -> None:
+    sandbox = real.sandbox()
+    sandbox_id = await real.runtime.run_sandbox(sandbox)
+    security = Security(
+        run_as_user=1234, run_as_group=5678, no_new_privs=True, readonly_rootfs=True, drop_capabilities=["ALL"]
+    )
+    spec = replace(real.container(SLEEPS, memory=32 << 20), security=security)
+    container_id = await real.runtime.create_container(sandbox_id, spec, sandbox)
+    await real.runtime.start_container(container_id)
+
+    async def shell(line: str) -> str:
+        done = await real.runtime.exec(container_id, ["sh", "-c", line], 10)
+        return (done.stdout + done.stderr).decode()
+
+    assert await shell("id -u; id -g") == "1234\n5678\n"
+    status = dict(line.split(":\t", 1) for line in (await shell("cat /proc/self/status")).splitlines())
+    assert (status["NoNewPrivs"], status["Seccomp"], status["CapBnd"]) == ("1", "2", "0" * 16)
+    assert "Read-only file system" in await shell("echo > /file")
+    assert await shell("cat /proc/interrupts") == ""
+    limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>&- | head -n 1"
+    assert await shell(limit) == f"{32 << 20}\n"
+    await real.runtime.update_resources(container_id, Resources(memory_limit=64 << 20))
+    assert await shell(limit) == f"{64 << 20}\n"
+
+
 @pytest.mark.root
 async def test_containers_live_on_when_containerd_is_killed(real: World) -> None:
     assert real.containerd is not None
@@ -163,12 +227,10 @@ async def test_containers_live_on_when_containerd_is_killed(real: World) -> None
     container_id = await real.start(WAITS)
     process = real.containerd.process()
     assert process is not None
+    ended = asyncio.create_task(real.containerd.wait())
     os.kill(process.pid, signal.SIGKILL)
-
-    async def is_gone() -> bool:
-        return not process.alive()
-
-    await soon(is_gone)
+    async with asyncio.timeout(10):
+        await ended
     await real.containerd.start()
     await until(events, "connected", uid="")
     container = await real.only()
