@@ -1,0 +1,194 @@
+"""The composition root: opens the store, starts server, controllers, node and network in one TaskGroup.
+
+The only module that knows every room. It reads top to bottom as the engine starts, and ends in reverse.
+"""
+
+import asyncio
+import base64
+import contextlib
+import ipaddress
+import logging
+import platform
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import uvloop
+
+from wherry.apiserver.admission.namespaces import NamespaceLifecycle
+from wherry.apiserver.admission.pods import PodAdmission
+from wherry.apiserver.admission.services import ServiceAllocation
+from wherry.apiserver.bootstrap import bootstrap
+from wherry.apiserver.certificates import Authority, write_private
+from wherry.apiserver.http.authn import Authenticator
+from wherry.apiserver.http.authz import Authorizer
+from wherry.apiserver.http.server import Server, listen, tls_context
+from wherry.apiserver.http.streams import Streams
+from wherry.apiserver.local import LocalClient, feed_mirror
+from wherry.apiserver.ports import PodAccess
+from wherry.apiserver.tokens import Tokens
+from wherry.apiserver.verbs.context import SYSTEM, WriteOptions
+from wherry.apiserver.verbs.registry import Registry
+from wherry.client.events import EventRecorder
+from wherry.client.mirror import Mirror
+from wherry.client.reconcile import Loop
+from wherry.clock import SystemClock
+from wherry.config import Config
+from wherry.controllers import controllers
+from wherry.kinds import schema
+from wherry.kinds.catalog import KINDS
+from wherry.node.access import NodeAccess
+from wherry.node.containerd import Containerd
+from wherry.node.cri import CriRuntime
+from wherry.store import Store
+from wherry.tasks import spawn
+from wherry.version import KUBERNETES_VERSION
+
+log = logging.getLogger("wherry.engine")
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What follows from the configured networks."""
+
+    gateway: str  # of the pods' bridge: DNS and the API listen here for pods
+    service: str  # `kubernetes.default`
+
+    @classmethod
+    def of(cls, config: Config) -> "Addresses":
+        pods, services = ipaddress.IPv4Network(config.pods), ipaddress.IPv4Network(config.services)
+        return cls(str(pods[1]), str(services[1]))
+
+
+def git_version() -> dict[str, str]:
+    """What `/version` answers."""
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"v{KUBERNETES_VERSION}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": platform.python_implementation().lower(),
+        "platform": f"linux/{'amd64' if platform.machine() == 'x86_64' else 'arm64'}",
+    }
+
+
+async def run(config: Config, stop: asyncio.Event) -> None:
+    """Run the engine until `stop` is set. Pods go on running afterwards."""
+    clock = SystemClock()
+    addresses = Addresses.of(config)
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(config.state / "db")
+        stack.push_async_callback(store.close)
+        authority = Authority(config.state / "pki", clock.now())
+        registry = Registry(store, schema.load(), clock)
+        registry.serve(KINDS)
+        registry.admission = (
+            NamespaceLifecycle(store),
+            PodAdmission(store),
+            ServiceAllocation(store, config.services, config.node_ports),
+        )
+        tokens = Tokens(authority.signing_key(), ISSUER, clock)
+        client = LocalClient(registry, tokens, WriteOptions(user=SYSTEM, manager="wherry"))
+        mirror = Mirror()
+        containerd = Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
+        runtime = await stack.enter_async_context(CriRuntime(containerd.socket))
+        server = _server(config, addresses, registry, tokens, NodeAccess(runtime))
+        await bootstrap(client, addresses.service, (addresses.gateway, config.port))
+        async with asyncio.TaskGroup() as tasks:
+            actors = [spawn(tasks, "mirror", feed_mirror(registry, mirror))]
+            await mirror.caught_up(store.revision)
+            events = EventRecorder(client.acting_as("wherry-controllers"), clock, "wherry", config.name)
+            actors.append(spawn(tasks, "events", events.run()))
+            for controller in controllers(authority.ca.read_text()):
+                actor = client.acting_as(f"{controller.name}-controller")
+                loop = Loop(controller, mirror, actor, clock, events.record)
+                actors.append(spawn(tasks, controller.name, loop.run()))
+            await _serve(config, addresses, authority, server, stack)
+            _write_kubeconfig(config, authority)
+            log.info("ready: https://%s:%d", config.listen, config.port)
+            await _until(stop, store)
+            for actor_task in actors:
+                actor_task.cancel()
+
+
+def _server(config: Config, addresses: Addresses, registry: Registry, tokens: Tokens, access: PodAccess) -> Server:
+    names = {"localhost", "127.0.0.1", "::1", config.listen, addresses.gateway, addresses.service}
+    names |= {"kubernetes", "kubernetes.default", "kubernetes.default.svc"}
+    names.add(f"kubernetes.default.svc.{config.cluster_domain}")
+    return Server(
+        registry=registry,
+        table=registry.table,
+        authenticator=Authenticator(registry, tokens),
+        authorizer=Authorizer(registry),
+        streams=Streams(access),
+        version=git_version(),
+        hosts=frozenset(names),
+        ready=lambda: True,
+    )
+
+
+async def _serve(
+    config: Config, addresses: Addresses, authority: Authority, server: Server, stack: contextlib.AsyncExitStack
+) -> None:
+    serving = authority.serving(sorted(server.hosts | {config.listen}))
+    context = tls_context(str(serving.certificate), str(serving.key), str(authority.ca))
+    runner = await listen(server, [(config.listen, config.port)], context)
+    stack.push_async_callback(runner.cleanup)
+
+
+async def _until(stop: asyncio.Event, store: Store) -> None:
+    """Wait for the order to stop, or for the disk to fail: then nothing can be promised any more."""
+    ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(store.failed())]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+    if store.failure is not None:
+        log.error("%s", store.failure)
+
+
+def _write_kubeconfig(config: Config, authority: Authority) -> None:
+    """The administrator's kubeconfig, readable by nobody else."""
+    admin = authority.client("admin", "kubernetes-admin", ["system:masters"])
+    write_private(config.state / "kubeconfig", kubeconfig(config, authority.ca, admin.certificate, admin.key))
+
+
+def kubeconfig(config: Config, ca: Path, certificate: Path, key: Path) -> bytes:
+    """A kubeconfig (JSON is YAML) that needs no other file."""
+
+    def data(path: Path) -> str:
+        return base64.b64encode(path.read_bytes()).decode()
+
+    name = config.name
+    cluster = {"server": f"https://{config.listen}:{config.port}", "certificate-authority-data": data(ca)}
+    user = {"client-certificate-data": data(certificate), "client-key-data": data(key)}
+    whole = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+    return orjson.dumps(whole, option=orjson.OPT_INDENT_2)
+
+
+def main(config: Config) -> None:
+    """Run in the foreground until SIGTERM or SIGINT."""
+
+    async def until_signalled() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await run(config, stop)
+
+    uvloop.run(until_signalled())
