@@ -34,7 +34,12 @@ _DISABLED = (
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 _LOG_BYTES = 10 << 20
-_LAUNCH = 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 & echo $!'
+# The shell writes the pidfile: this process may die at any time, and a containerd that nobody knows holds its lock.
+_LAUNCH = """
+log=$1 pidfile=$2; shift 2
+setsid "$@" </dev/null >>"$log" 2>&1 &
+set -- $(cat /proc/$!/stat) && echo "$1 ${22}" >"$pidfile"
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,10 @@ def find_process(pid: int) -> Process | None:
 
 
 def render_config(root: Path, state: Path, cni_conf: Path, cni_bin: Sequence[Path], registry: Path) -> str:
-    """containerd's config (version 2). JSON strings are TOML strings."""
+    """containerd's config (version 2). JSON strings are TOML strings.
+
+    Every `stats_collect_period` containerd walks the files of all containers, for a disk usage that nothing asks for.
+    """
     cri = '[plugins."io.containerd.grpc.v1.cri"'
     return f"""version = 2
 root = {json.dumps(str(root))}
@@ -74,7 +82,7 @@ restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
 stream_server_address = "127.0.0.1"
 stream_server_port = "0"
-stats_collect_period = 10
+stats_collect_period = 3600
 
 {cri}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
@@ -115,10 +123,10 @@ class Containerd:
     def process(self) -> Process | None:
         """The one that runs, if it does."""
         try:
-            pid, started = self._pidfile.read_text().split()
+            pid, started = map(int, self._pidfile.read_text().split())
         except (FileNotFoundError, ValueError):
             return None
-        known = Process(int(pid), int(started))
+        known = Process(pid, started)
         return known if known.alive() else None
 
     async def start(self) -> None:
@@ -130,13 +138,11 @@ class Containerd:
         if running:  # another config: a restart leaves the containers running
             await self.stop()
         self._prepare()
-        launched = await run(
-            "sh", "-c", _LAUNCH, "sh", str(self.log), "containerd", "-c", str(self._config), "-l", "warn"
-        )
-        process = find_process(int(launched.stdout))
+        argv = (str(self.log), str(self._pidfile), "containerd", "-c", str(self._config), "-l", "warn")
+        await run("sh", "-c", _LAUNCH, "sh", *argv, check=False)
+        process = self.process()
         if process is None:
             raise ProgramError(f"containerd: ended at once: {self._last_words()}")
-        self._pidfile.write_text(f"{process.pid} {process.started}\n")
         await self._ready(process)
 
     async def wait(self) -> None:
@@ -185,7 +191,10 @@ class Containerd:
                 words = self._last_words()
                 raise ProgramError(f"containerd: no answer after {_START_SECONDS:g} s: {words}") from error
             if await runtime.image(sandbox_image.REFERENCE) is None:
-                archive = await asyncio.to_thread(sandbox_image.sandbox_archive)
+                try:
+                    archive = await asyncio.to_thread(sandbox_image.sandbox_archive)
+                except FileNotFoundError as error:
+                    raise ProgramError(f"{error.filename}: not found; pods need it (package catatonit)") from error
                 await import_archive(self.socket, archive)
 
     async def _answering(self, runtime: CriRuntime, process: Process) -> None:

@@ -1,0 +1,52 @@
+"""containerd's config and the identity of its process."""
+
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from wherry.node.containerd import Containerd, Process, find_process, render_config
+from wherry.process import ProgramError
+
+
+def test_the_config_keeps_all_state_below_the_two_directories() -> None:
+    paths = [Path("/r"), Path("/s"), Path("/c"), [Path("/usr/lib/cni"), Path("/opt/cni/bin")], Path("/hosts")]
+    config = tomllib.loads(render_config(*paths))  # type: ignore[arg-type]
+    cri = config["plugins"]["io.containerd.grpc.v1.cri"]
+    assert (config["root"], config["state"], config["grpc"]["address"]) == ("/r", "/s", "/s/containerd.sock")
+    assert cri["containerd"]["runtimes"]["runc"]["options"]["Root"] == "/s/runc"
+    assert cri["netns_mounts_under_state_dir"] is True
+    assert cri["stream_server_address"] == "127.0.0.1"
+    assert cri["cni"]["bin_dir"] == "/usr/lib/cni:/opt/cni/bin"
+
+
+def test_a_process_is_known_by_its_start_time_too() -> None:
+    mine = find_process(os.getpid())
+    assert mine is not None
+    assert mine.alive()
+    assert not Process(mine.pid, mine.started - 1).alive()
+
+
+def test_a_zombie_is_not_alive() -> None:
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert find_process(child.pid) is None
+    child.wait()
+
+
+@pytest.mark.parametrize("content", ["", " \n", "x y\n", f"{os.getpid()} 1\n"])
+def test_a_pidfile_of_another_time_names_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / "containerd.pid").write_text(content)
+    assert Containerd(tmp_path, tmp_path, tmp_path).process() is None
+
+
+async def test_a_containerd_that_ends_at_once_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = tmp_path / "bin" / "containerd"
+    binary.parent.mkdir()
+    binary.write_text("#!/bin/sh\necho 'the config is broken'; exit 1\n")
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", str(binary.parent), prepend=":")
+    with pytest.raises(ProgramError, match="the config is broken"):
+        await Containerd(tmp_path / "root", tmp_path / "state", tmp_path).start()
