@@ -1,10 +1,11 @@
-"""Who belongs to whom by selector: adopting what matches and has no controller, releasing what no longer matches."""
+"""What owners of pods and ReplicaSets share: adopting what matches their selector, releasing what no longer does."""
 
 from collections.abc import Iterable, Iterator
 
 from wherry.client.actions import Action, MergePatch
 from wherry.client.lister import Lister
 from wherry.objects import Obj, Ref, ref_of, selectors
+from wherry.objects.errors import ApiError
 from wherry.objects.owners import controller_of, owner_reference
 
 
@@ -38,6 +39,11 @@ def adopt(owner: Obj, obj: Obj) -> Action:
 def release(owner: Obj, obj: Obj) -> Action:
     uid = owner["metadata"]["uid"]
     return _with_owners(obj, [ref for ref in obj["metadata"].get("ownerReferences") or () if ref["uid"] != uid])
+
+
+def namespace_ends(error: ApiError) -> bool:
+    """The namespace is being deleted, so that nothing can be made in it: expected, and nothing to tell."""
+    return any(cause.reason == "NamespaceTerminating" for cause in error.causes)
 
 
 def _with_owners(obj: Obj, owners: list[Obj]) -> Action:

@@ -12,7 +12,7 @@ from wherry.client.controller import Controller
 from wherry.client.lister import Lister
 from wherry.controllers import deployment_sizes as sizes
 from wherry.controllers import deployment_status as statuses
-from wherry.controllers.claims import adopt, claimants, orphans, release, strays
+from wherry.controllers.claims import adopt, claimants, namespace_ends, orphans, release, strays
 from wherry.objects import Obj, Ref, copied, kind_of, ref_of
 from wherry.objects.errors import ApiError
 from wherry.objects.owners import controller_of, owner_reference
@@ -269,7 +269,8 @@ def _forget_revisions(seen: Observed) -> Iterator[Action]:
 def failed(seen: Observed, error: ApiError) -> Iterator[Action]:
     """Say on the deployment that its new ReplicaSet could not be created."""
     deployment = seen.deployment
-    if seen.new is not None or seen.taken is not None or seen.orphans or seen.strays:
+    creating = seen.new is None and seen.taken is None and not seen.orphans and not seen.strays
+    if not creating or namespace_ends(error):
         return
     message = f'Failed to create new replica set "{new_name(deployment)}": {error.message}'
     yield Emit(deployment, "Warning", "ReplicaSetCreateError", message)

@@ -8,7 +8,7 @@ from datetime import datetime
 from wherry.client.actions import Action, Again, Create, Delete, Emit, SetStatus, status_of
 from wherry.client.controller import Controller
 from wherry.client.lister import Lister
-from wherry.controllers.claims import adopt, claimants, orphans, release, strays
+from wherry.controllers.claims import adopt, claimants, namespace_ends, orphans, release, strays
 from wherry.objects import Obj, ref_of
 from wherry.objects.conditions import get_condition, remove_condition
 from wherry.objects.errors import ApiError
@@ -122,7 +122,7 @@ def failed(seen: Observed, error: ApiError) -> Iterator[Action]:
     """Say on the object that its pods cannot be created or deleted; the loop tries again."""
     replicaset = seen.replicaset
     missing = replicaset["spec"].get("replicas", 1) - len(seen.pods)
-    if not missing:
+    if not missing or namespace_ends(error):
         return
     reason, doing = ("FailedCreate", "creating") if missing > 0 else ("FailedDelete", "deleting")
     yield Emit(replicaset, "Warning", reason, f"Error {doing}: {error.message}")

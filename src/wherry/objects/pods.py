@@ -54,12 +54,10 @@ def ready(pod: Obj) -> bool:
 
 def available_in(pod: Obj, min_ready_seconds: int, now: datetime) -> float | None:
     """The seconds until it has been ready long enough, 0 once it has; None while it is not ready."""
-    since = ready_since(pod)
-    if since is None:
-        return None
     if not min_ready_seconds:
-        return 0.0
-    return max((since + timedelta(seconds=min_ready_seconds) - now).total_seconds(), 0.0)
+        return 0.0 if ready(pod) else None  # the usual case, without reading any time
+    since = ready_since(pod)
+    return None if since is None else max((since + timedelta(seconds=min_ready_seconds) - now).total_seconds(), 0.0)
 
 
 def available(pod: Obj, min_ready_seconds: int, now: datetime) -> bool:
