@@ -1,10 +1,12 @@
-"""The controllers by their loops on the real verbs and store; a stand-in for the node makes pods ready and ends them."""
+"""The controllers by their loops on the real verbs and store; a stand-in for the node readies and ends pods."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.model import deployment, image, node
 from wherry.apiserver.admission.namespaces import NamespaceLifecycle
@@ -99,7 +101,11 @@ async def cluster(state: Path) -> AsyncIterator[Cluster]:
     clock, store, quota = SystemClock(), await Store.open(state / "db"), Quota()
     registry = Registry(store, schema.load(), clock, (NamespaceLifecycle(store), PodAdmission(store), quota))
     registry.serve(KINDS)
-    client = LocalClient(registry, Tokens(b"", "test", clock), WriteOptions(user=SYSTEM, manager="test"))
+    client = LocalClient(
+        registry,
+        Tokens(ec.generate_private_key(ec.SECP256R1()), "test", clock),
+        WriteOptions(user=SYSTEM, manager="test"),
+    )
     made = Cluster(client, Mirror(), quota)
 
     def record(about: Obj, type_: str, reason: str, message: str) -> None:
