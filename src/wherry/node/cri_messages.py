@@ -60,7 +60,7 @@ def sandbox_config(spec: SandboxSpec) -> pb.PodSandboxConfig:
     security = spec.security
     return pb.PodSandboxConfig(
         metadata=pb.PodSandboxMetadata(name=spec.name, uid=spec.uid, namespace=spec.namespace, attempt=spec.attempt),
-        hostname=spec.hostname,
+        hostname="" if security.host_network else spec.hostname,  # the host's own name cannot be set
         log_directory=spec.log_directory,
         dns_config=pb.DNSConfig(servers=spec.dns_servers, searches=spec.dns_searches, options=spec.dns_options),
         port_mappings=[_port(port) for port in spec.ports],

@@ -20,6 +20,8 @@ from tests.contract.runtime.conftest import (
     soon,
     until,
 )
+from wherry.apiserver.ports import LogOptions
+from wherry.node.access import NodeAccess
 from wherry.node.containerd import Containerd
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Resources, RuntimeFailure, Security, State
@@ -43,6 +45,12 @@ async def test_a_sandbox_has_an_address_and_is_found_by_its_uid(world: World) ->
     assert not stopped.ready
     await world.runtime.remove_sandbox(sandbox_id)
     assert not await world.runtime.sandboxes()
+
+
+async def test_a_sandbox_on_the_hosts_network_has_no_address(world: World) -> None:
+    spec = replace(world.sandbox(), security=Security(host_network=True))
+    sandbox = await world.runtime.sandbox(await world.runtime.run_sandbox(spec))
+    assert (sandbox.ready, sandbox.ip) == (True, "")
 
 
 async def test_running_the_same_sandbox_again_finds_the_first(world: World) -> None:
@@ -179,6 +187,22 @@ async def test_a_runtime_that_is_not_there_is_unavailable(tmp_path: Path) -> Non
         with pytest.raises(RuntimeFailure) as failed:
             await runtime.version()
     assert failed.value.code == "UNAVAILABLE"
+
+
+@pytest.mark.root
+async def test_a_followed_log_goes_on_across_rotation_and_ends_with_the_container(real: World) -> None:
+    container_id = await real.start(
+        ("sh", "-c", "trap 'echo bye; exit 0' TERM; echo hi; while true; do sleep 0.01; done")
+    )
+    pod = {"metadata": {"name": "pod", "uid": "uid-1"}, "spec": {"containers": [{"name": "main"}]}}
+    chunks = NodeAccess(real.runtime).logs(pod, LogOptions("main", follow=True))
+    async with asyncio.timeout(20):
+        assert await anext(chunks) == b"hi\n"
+        log = Path((await real.only()).log_path)
+        await asyncio.to_thread(log.rename, log.with_suffix(".log.1"))
+        await real.runtime.reopen_log(container_id)
+        await real.runtime.stop_container(container_id, 10)
+        assert [chunk async for chunk in chunks] == [b"bye\n"]
 
 
 @pytest.mark.root
