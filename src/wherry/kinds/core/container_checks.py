@@ -6,7 +6,7 @@ from typing import Any
 
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
-from wherry.kinds.core import security_checks, source_checks
+from wherry.kinds.core import podspec, security_checks, source_checks
 from wherry.kinds.defaults import items
 from wherry.objects import Obj, names, quantities
 from wherry.objects.field_errors import duplicate, forbidden, invalid, not_found, required
@@ -14,6 +14,7 @@ from wherry.objects.field_errors import duplicate, forbidden, invalid, not_found
 _ONLY_SIDECARS = "may not be set for init containers without restartPolicy=Always"
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_NOT_EPHEMERAL = ("ports", "resources", *_PROBES, "lifecycle", "resizePolicy", "restartPolicy")
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 
 
@@ -62,6 +63,27 @@ def init_containers(path: str, spec: Obj, around: Surroundings) -> Errors:
         for field in ("lifecycle", *_PROBES):
             if container.get(field) is not None:
                 yield forbidden(f"{at}.{field}", _ONLY_SIDECARS)
+
+
+def ephemeral_containers(path: str, spec: Obj, around: Surroundings) -> Errors:
+    """Containers for debugging: they join a running pod and promise nothing."""
+    others = {container.get("name", "") for key in ("containers", "initContainers") for container in items(spec, key)}
+    seen = set(others)
+    for index, container in enumerate(items(spec, "ephemeralContainers")):
+        at, target = f"{path}[{index}]", container.get("targetContainerName")
+        yield from _common(at, container, around)
+        if container.get("name", "") in seen:
+            yield duplicate(f"{at}.name", container.get("name", ""))
+        seen.add(container.get("name", ""))
+        if target and target not in others:
+            yield not_found(f"{at}.targetContainerName", target)
+        for field in _NOT_EPHEMERAL:
+            if container.get(field):
+                yield forbidden(f"{at}.{field}", "cannot be set for an Ephemeral Container")
+        for number, mount in enumerate(items(container, "volumeMounts")):
+            for field in ("subPath", "subPathExpr"):
+                if mount.get(field):
+                    yield forbidden(f"{at}.volumeMounts[{number}].{field}", "cannot be set for an Ephemeral Container")
 
 
 def _common(path: str, container: Obj, around: Surroundings) -> Errors:
@@ -236,6 +258,21 @@ def resources(path: str, given: Obj) -> Errors:
     every = {*limits, *requests}
     if any(name.startswith("hugepages-") for name in every) and not every & {"cpu", "memory"}:
         yield forbidden(path, "HugePages require cpu or memory")
+
+
+def pod_resources(path: str, given: Obj) -> Errors:
+    """Requests and limits of the pod as a whole."""
+    if given.get("claims") is not None:
+        yield forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level")
+    for part in ("limits", "requests"):
+        for name in given.get(part) or {}:
+            if not podspec.is_pod_level(name):
+                yield from checks.supported(f"{path}.{part}[{name}]", name, ("cpu", "memory"))
+    yield from resources(path, {part: _pod_level(given.get(part)) for part in ("limits", "requests")})
+
+
+def _pod_level(amounts: Obj | None) -> Obj:
+    return {name: amount for name, amount in (amounts or {}).items() if podspec.is_pod_level(name)}
 
 
 def _against_limit(path: str, name: str, text: Any, limits: Mapping[str, Any]) -> Errors:

@@ -43,6 +43,9 @@ def spec(path: str, given: Obj, *, in_template: bool = False) -> Errors:
     yield from volume_checks.volumes(f"{path}.volumes", given)
     yield from container_checks.containers(f"{path}.containers", given, around)
     yield from container_checks.init_containers(f"{path}.initContainers", given, around)
+    yield from container_checks.ephemeral_containers(f"{path}.ephemeralContainers", given, around)
+    if given.get("resources") is not None:
+        yield from container_checks.pod_resources(f"{path}.resources", given["resources"])
     yield from _host_network(path, given, in_template=in_template)
     policies = ("Always", "OnFailure", "Never")
     yield from checks.required_word(f"{path}.restartPolicy", given.get("restartPolicy"), policies)
@@ -138,6 +141,8 @@ def _names(path: str, given: Obj) -> Errors:
 
 def update(new: Obj, old: Obj) -> Errors:
     """A pod is what it was, but for its images, its deadline and further tolerations."""
+    if new == old:
+        return
     for key in ("containers", "initContainers"):
         if len(new.get(key) or ()) != len(old.get(key) or ()):
             yield forbidden(f"spec.{key}", "pod updates may not add or remove containers")

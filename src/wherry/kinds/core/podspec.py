@@ -5,10 +5,12 @@ from copy import deepcopy
 
 from wherry.kinds.defaults import fill, fill_zero, items, section
 from wherry.objects import Obj, quantities
+from wherry.objects.quantities import Quantity
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 GRACE_SECONDS = 30
 _MILLI = 10**6
+_COMPUTE = ("cpu", "memory")
 _VOLUME_DEFAULTS: Mapping[str, Mapping[str, str | bool]] = {
     "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared", "readOnly": False},
     "iscsi": {"iscsiInterface": "default"},
@@ -54,6 +56,59 @@ def default_pod(spec: Obj) -> None:
             _default_requests(container["resources"])
             for port in items(container, "ports") if spec.get("hostNetwork") else ():
                 fill_zero(port, "hostPort", port.get("containerPort", 0))
+    if (spec.get("resources") or {}).get("limits"):
+        _default_pod_requests(spec, spec["resources"])
+
+
+def is_pod_level(resource: str) -> bool:
+    """Whether a pod as a whole may ask for it."""
+    return resource in _COMPUTE or resource.startswith("hugepages-")
+
+
+def _default_pod_requests(spec: Obj, resources: Obj) -> None:
+    """The pod asks for what its containers ask for, else for its limit."""
+    requests = section(resources, "requests")
+    for name, amount in requests_of_containers(spec).items():
+        if name in _COMPUTE:
+            fill(requests, name, str(amount))
+    for name, limit in resources["limits"].items():
+        if is_pod_level(name):
+            fill(requests, name, limit)
+
+
+def requests_of_containers(spec: Obj) -> dict[str, Quantity]:
+    """What they need at once: the regular ones and all sidecars, or one init container and the sidecars before it."""
+    sidecars: dict[str, Quantity] = {}
+    peak: dict[str, Quantity] = {}
+    for container in items(spec, "initContainers"):
+        requests = _requests(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars = _plus(sidecars, requests)
+            peak = _highest(peak, sidecars)
+        else:
+            peak = _highest(peak, _plus(sidecars, requests))
+    total = sidecars
+    for container in items(spec, "containers"):
+        total = _plus(total, _requests(container))
+    return _highest(total, peak)
+
+
+def _requests(container: Obj) -> dict[str, Quantity]:
+    given = (container.get("resources") or {}).get("requests") or {}
+    return {name: quantities.parse(text) for name, text in given.items()}
+
+
+def _plus(left: dict[str, Quantity], right: dict[str, Quantity]) -> dict[str, Quantity]:
+    sums = {
+        name: Quantity(left[name].nano + amount.nano, left[name].format) if name in left else amount
+        for name, amount in right.items()
+    }
+    return {**left, **sums}
+
+
+def _highest(left: dict[str, Quantity], right: dict[str, Quantity]) -> dict[str, Quantity]:
+    more = {name: amount for name, amount in right.items() if name not in left or left[name].nano < amount.nano}
+    return {**left, **more}
 
 
 def round_up(resources: Obj | None) -> None:
@@ -147,20 +202,15 @@ def _default_volume(volume: Obj) -> None:
 
 def qos_class(spec: Obj) -> str:
     """Guaranteed, Burstable or BestEffort: who goes first when the node runs short."""
-    requests: list[Obj] = []
-    limits: list[Obj] = []
-    for key in ("initContainers", "containers"):
-        for container in items(spec, key):
-            resources = container.get("resources") or {}
-            requests.append(_compute(resources.get("requests")))
-            limits.append(_compute(resources.get("limits")))
+    given = [c.get("resources") or {} for key in ("initContainers", "containers") for c in items(spec, key)]
+    if spec.get("resources"):
+        given = [spec["resources"]]
+    requests = [_compute(resources.get("requests")) for resources in given]
+    limits = [_compute(resources.get("limits")) for resources in given]
     if not any(requests) and not any(limits):
         return "BestEffort"
     complete = all(len(limit) == len(_COMPUTE) for limit in limits)
     return "Guaranteed" if complete and _sum(requests) == _sum(limits) else "Burstable"
-
-
-_COMPUTE = ("cpu", "memory")
 
 
 def _compute(resources: Obj | None) -> Obj:

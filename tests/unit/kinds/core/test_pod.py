@@ -270,6 +270,32 @@ def test_a_wrong_spec_is_told_at_its_field(spec: Obj, error: str) -> None:
     assert found[0].startswith(error)
 
 
+def test_a_limit_of_the_pod_is_its_request_but_for_what_containers_ask() -> None:
+    sidecar = {"name": "s", "image": "x", "restartPolicy": "Always", "resources": {"requests": {"cpu": "100m"}}}
+    spec = container_spec(resources={"requests": {"cpu": "200m"}})
+    found = created(
+        POD,
+        obj(POD, spec={**spec, "initContainers": [sidecar], "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}),
+    )
+    assert found["spec"]["resources"]["requests"] == {"cpu": "300m", "memory": "1Gi"}
+    assert found["status"]["qosClass"] == "Burstable"
+    assert errors(POD, found) == []
+
+
+def test_a_pod_as_a_whole_asks_for_no_devices() -> None:
+    (found,) = errors(POD, pod(resources={"requests": {"example.com/gpu": "1"}}))
+    assert found.startswith('spec.resources.requests[example.com/gpu]: Unsupported value: "example.com/gpu": supported')
+
+
+def test_a_container_for_debugging_promises_nothing() -> None:
+    debugger = {"name": "app", "image": "x", "targetContainerName": "b", "ports": [{"containerPort": 1}]}
+    assert errors(POD, pod(ephemeralContainers=[debugger])) == [
+        'spec.ephemeralContainers[0].name: Duplicate value: "app"',
+        'spec.ephemeralContainers[0].targetContainerName: Not found: "b"',
+        "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container",
+    ]
+
+
 def test_every_error_is_told_at_once() -> None:
     found = errors(POD, obj(POD, metadata={"name": "A"}, spec={"containers": [{}], "restartPolicy": "x"}))
     assert [error.split(": ")[0] for error in found] == [
