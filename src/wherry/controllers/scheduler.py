@@ -100,9 +100,9 @@ def message(misfits: Iterable[Misfit]) -> str:
         "Preemption is not helpful for scheduling" if each.lasting else "No preemption victims found for incoming pod"
         for each in found
     )
-    return (
-        f"{none} {_tally(Counter(r for each in found for r in each.reasons))}. preemption: {none} {_tally(evicting)}."
-    )
+    reasons = Counter(reason for each in found for reason in each.reasons)
+    # upstream 1.34 also tells of resource claims, which no pod here has
+    return f"{none} {_tally(reasons)}. no new claims to deallocate, preemption: {none} {_tally(evicting)}."
 
 
 def _tally(counts: Counter[str]) -> str:
