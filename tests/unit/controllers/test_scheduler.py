@@ -40,8 +40,8 @@ def test_what_does_not_fit_is_told_once_and_bound_when_there_is_room() -> None:
     model = Model(node(), asking("a", "1500m"), asking("b", "1"))
     model.settle((SCHEDULER,))
     assert verdict(model, "b") == (
-        "0/1 nodes are available: 1 Insufficient cpu. "
-        "no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
+        "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
     )
     assert [reason for reason, _ in model.events] == ["Scheduled", "FailedScheduling"]
     first = model.get("Pod", "a")
