@@ -1,6 +1,6 @@
 """Whether a pod may run on a node, and why not: in the order and the words in which kube-scheduler says it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wherry.objects import Obj, quantities, selectors
@@ -80,14 +80,25 @@ def misfit(pod: Obj, needs: Needs, room: Room) -> Misfit | None:
     tolerations = spec.get("tolerations") or ()
     if node.get("unschedulable") and not _tolerated(_UNSCHEDULABLE, tolerations):
         return Misfit(("node(s) were unschedulable",), True)
-    for taint in node.get("taints") or ():
-        if taint["effect"] in ("NoSchedule", "NoExecute") and not _tolerated(taint, tolerations):
-            return Misfit(("node(s) had untolerated taint(s)",), True)
-    if not _attracted(spec, room.node):
+    if not tolerated(spec, room.node):
+        return Misfit(("node(s) had untolerated taint(s)",), True)
+    if not attracted(spec, room.node):
         return Misfit(("node(s) didn't match Pod's node affinity/selector",), True)
     if any(_clash(port, other) for port in needs.ports for other in room.ports):
         return Misfit(("node(s) didn't have free ports for the requested pod ports",), False)
     return _shortage(needs, room)
+
+
+def tolerated(spec: Obj, node: Obj) -> bool:
+    """A pod of this spec may come in spite of the node's taints."""
+    return next(untolerated(spec, node, ("NoSchedule", "NoExecute")), None) is None
+
+
+def untolerated(spec: Obj, node: Obj, effects: Sequence[str]) -> Iterator[Obj]:
+    """The node's taints of these effects that a pod of this spec does not tolerate."""
+    for taint in node["spec"].get("taints") or ():
+        if taint["effect"] in effects and not _tolerated(taint, spec.get("tolerations") or ()):
+            yield taint
 
 
 def _tolerated(taint: Obj, tolerations: Iterable[Obj]) -> bool:
@@ -104,7 +115,8 @@ def _tolerates(toleration: Obj, taint: Obj) -> bool:
     return bool(toleration.get("key")) and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
-def _attracted(spec: Obj, node: Obj) -> bool:
+def attracted(spec: Obj, node: Obj) -> bool:
+    """The node is one that nodeSelector and required node affinity ask for."""
     labels = node["metadata"].get("labels") or {}
     if not (spec.get("nodeSelector") or {}).items() <= labels.items():
         return False
@@ -112,10 +124,10 @@ def _attracted(spec: Obj, node: Obj) -> bool:
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     if required is None:
         return True
-    return any(_matches(term, node) for term in required.get("nodeSelectorTerms") or ())
+    return any(term_matches(term, node) for term in required.get("nodeSelectorTerms") or ())
 
 
-def _matches(term: Obj, node: Obj) -> bool:
+def term_matches(term: Obj, node: Obj) -> bool:
     """All of a term's requirements; a term without any matches nothing."""
     expressions, fields = term.get("matchExpressions") or (), term.get("matchFields") or ()
     if not expressions and not fields:

@@ -1,18 +1,20 @@
 """Scheduler: find a node for each pod that has none.
 
 A look at one waiting pod decides for all that wait: the pods of the cluster are counted once, and the bindings are
-written together. Whether a pod fits on a node is `node_fit`.
+written together. Whether a pod fits on a node is `node_fit` and `pod_topology`, which one it likes best `node_scores`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from wherry.client.actions import Action, Emit, Post, SetStatus, status_of
 from wherry.client.controller import Controller
 from wherry.client.lister import Lister
-from wherry.controllers.node_fit import Misfit, Room, misfit, needs_of, room_of
+from wherry.controllers.node_fit import Misfit, Needs, Room, misfit, needs_of, room_of
+from wherry.controllers.node_scores import best
+from wherry.controllers.pod_topology import Placed, relations_of
 from wherry.objects import Obj, Ref, ref_of
 from wherry.objects.conditions import condition_of, set_condition
 from wherry.objects.pods import finished
@@ -28,19 +30,23 @@ class Observed:
     waiting: tuple[Obj, ...]
     rooms: tuple[Room, ...]
     now: datetime
+    placed: tuple[Placed, ...] = ()
+    namespaces: Mapping[str, Obj] = field(default_factory=dict)  # the labels of each
 
 
 def observe(pod: Obj, lister: Lister, now: datetime) -> Observed | None:
     if not waits(pod):
         return None
     rooms = {node["metadata"]["name"]: room_of(node) for node in lister.list("Node")}
-    waiting = []
+    waiting, placed = [], []
     for each in lister.list("Pod"):
         if waits(each):
             waiting.append(each)
         elif (name := each["spec"].get("nodeName")) in rooms and not finished(each):
             rooms[name] = rooms[name].with_pod(needs_of(each))
-    return Observed(tuple(sorted(waiting, key=_turn)), tuple(rooms.values()), now)
+            placed.append(Placed(each, rooms[name].node))
+    namespaces = {each["metadata"]["name"]: each["metadata"].get("labels") or {} for each in lister.list("Namespace")}
+    return Observed(tuple(sorted(waiting, key=_turn)), tuple(rooms.values()), now, tuple(placed), namespaces)
 
 
 def waits(pod: Obj) -> bool:
@@ -62,19 +68,33 @@ def _turn(pod: Obj) -> tuple[int, str]:
 def plan(seen: Observed) -> Iterator[Action]:
     """All bindings before all refusals, so that the bindings are written together."""
     rooms = {room.name: room for room in seen.rooms}
+    placed = list(seen.placed)
     refused: list[tuple[Obj, str]] = []
     for pod in seen.waiting:
         needs = needs_of(pod)
-        verdicts = {name: misfit(pod, needs, room) for name, room in rooms.items()}
+        verdicts = _verdicts(pod, needs, rooms, placed, seen.namespaces)
         fitting = [rooms[name] for name, verdict in verdicts.items() if verdict is None]
         if not fitting:
             refused.append((pod, message([verdict for verdict in verdicts.values() if verdict])))
             continue
-        best = min(fitting, key=lambda room: (room.load(), room.name))
-        rooms[best.name] = best.with_pod(needs)
-        yield from _bind(pod, best.name)
+        room = best(pod, fitting, placed, seen.namespaces)
+        rooms[room.name] = room.with_pod(needs)
+        placed.append(Placed(pod, room.node))
+        yield from _bind(pod, room.name)
     for pod, why in refused:
         yield from _refuse(pod, why, seen.now)
+
+
+def _verdicts(
+    pod: Obj, needs: Needs, rooms: Mapping[str, Room], placed: Iterable[Placed], namespaces: Mapping[str, Obj]
+) -> dict[str, Misfit | None]:
+    """What keeps the pod off each node: the node itself, or else its company."""
+    verdicts = {name: misfit(pod, needs, room) for name, room in rooms.items()}
+    if None in verdicts.values():
+        relations = relations_of(pod, (room.node for room in rooms.values()), placed, namespaces)
+        if relations is not None:
+            return {name: verdict or relations.misfit(rooms[name].node) for name, verdict in verdicts.items()}
+    return verdicts
 
 
 def _bind(pod: Obj, node: str) -> Iterator[Action]:
@@ -128,9 +148,17 @@ def _first_waiting(node: Obj, lister: Lister) -> Iterator[Ref]:
 
 
 def _room_made(pod: Obj, lister: Lister) -> Iterator[Ref]:
-    """A pod that has ended, or gone, leaves room to those that wait."""
-    if pod["spec"].get("nodeName") and (finished(pod) or lister.by_uid(pod["metadata"]["uid"]) is None):
+    """A pod that ended or went leaves room to those that wait; one that came, or has other labels, may be company.
+
+    `pod` may be its state before the change: then what is current differs from it.
+    """
+    current = lister.by_uid(pod["metadata"]["uid"])
+    if current is None or finished(current) or _place(current) != _place(pod):
         yield from _first_waiting(pod, lister)
+
+
+def _place(pod: Obj) -> tuple[str, Obj]:
+    return pod["spec"].get("nodeName", ""), pod["metadata"].get("labels") or {}
 
 
 SCHEDULER = Controller(
