@@ -42,8 +42,8 @@ def too_many(path: str, actual: int, most: int) -> FieldError:
 def named(path: str, value: str, check: Callable[[str], str | None]) -> Errors:
     """A text by one of the rules of `objects.names`."""
     wrong = check(value)
-    if wrong:
-        yield invalid(path, value, wrong)
+    for message in wrong.split("; ") if wrong else ():  # upstream tells each on its own
+        yield invalid(path, value, message)
 
 
 def required_name(path: str, value: str | None, check: Callable[[str], str | None]) -> Errors:

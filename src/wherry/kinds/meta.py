@@ -7,6 +7,7 @@ from wherry.objects import Obj, names
 from wherry.objects.field_errors import forbidden, invalid, required, too_long
 
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
+_STANDARD_FINALIZERS = ("kubernetes", _ORPHAN, _FOREGROUND)
 _MANAGER_LIMIT = 128
 _SUBRESOURCE_LIMIT = 256
 _KEPT = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -21,6 +22,8 @@ def validate_meta(kind: Kind, obj: Obj) -> Errors:
     yield from checks.annotations("metadata.annotations", meta.get("annotations"))
     yield from _owners(meta)
     yield from _finalizers(meta)
+    if not kind.extra:  # custom objects may have any
+        yield from _qualified_finalizers(meta)
     yield from _managed_fields(meta)
 
 
@@ -83,6 +86,13 @@ def _finalizers(meta: Obj) -> Errors:
         yield from checks.named(path, finalizer, names.qualified_name)
     if _ORPHAN in finalizers and _FOREGROUND in finalizers:
         yield invalid(path, finalizers, f"finalizer {_ORPHAN} and {_FOREGROUND} cannot be both set")
+
+
+def _qualified_finalizers(meta: Obj) -> Errors:
+    for index, finalizer in enumerate(meta.get("finalizers") or ()):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            message = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid(f"metadata.finalizers[{index}]", finalizer, message)
 
 
 def _managed_fields(meta: Obj) -> Errors:

@@ -41,8 +41,6 @@ def containers(path: str, spec: Obj, around: Surroundings) -> Errors:
             yield duplicate(f"{at}.name", container.get("name", ""))
         seen.add(container.get("name", ""))
         yield from _lifecycle_and_probes(at, container, around)
-        if container.get("restartPolicy") is not None:
-            yield forbidden(f"{at}.restartPolicy", "may not be set for non-init containers")
     yield from _host_ports(path, every)
 
 
@@ -51,8 +49,6 @@ def init_containers(path: str, spec: Obj, around: Surroundings) -> Errors:
     for index, container in enumerate(items(spec, "initContainers")):
         at = f"{path}[{index}]"
         yield from _common(at, container, around)
-        if container.get("restartPolicy") is not None:
-            yield from checks.supported(f"{at}.restartPolicy", container["restartPolicy"], ("Always",))
         if container.get("name", "") in seen:
             yield duplicate(f"{at}.name", container.get("name", ""))
         seen.add(container.get("name", ""))
@@ -188,6 +184,9 @@ def _mount_options(path: str, at: str, mount: Obj, container: Obj) -> Errors:
         yield from checks.supported(f"{path}.recursiveReadOnly", recursive, modes)
         if recursive in ("Enabled", "IfPossible") and not mount.get("readOnly"):
             yield forbidden(f"{path}.recursiveReadOnly", "may only be specified when readOnly is true")
+        if recursive in ("Enabled", "IfPossible") and propagation not in (None, "None"):
+            message = "may only be specified when mountPropagation is None or not specified"
+            yield forbidden(f"{path}.recursiveReadOnly", message)
 
 
 def _lifecycle_and_probes(path: str, container: Obj, around: Surroundings) -> Errors:
@@ -267,7 +266,7 @@ def pod_resources(path: str, given: Obj) -> Errors:
     for part in ("limits", "requests"):
         for name in given.get(part) or {}:
             if not podspec.is_pod_level(name):
-                yield from checks.supported(f"{path}.{part}[{name}]", name, ("cpu", "memory"))
+                yield from checks.supported(f"{path}.{part}[{name}]", name, ("cpu", "hugepages-", "memory"))
     yield from resources(path, {part: _pod_level(given.get(part)) for part in ("limits", "requests")})
 
 
@@ -306,6 +305,7 @@ def _amount(path: str, name: str, text: Any) -> Errors:
 def _resource_name(path: str, name: str) -> Errors:
     wrong = list(checks.named(path, name, names.qualified_name))
     yield from wrong
-    if not wrong and "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
-        yield invalid(path, name, "must be a standard resource type or fully qualified")
+    if "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
+        if not wrong:
+            yield invalid(path, name, "must be a standard resource type or fully qualified")
         yield invalid(path, name, "must be a standard resource for containers")

@@ -5,12 +5,19 @@ from datetime import datetime
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import path, since
+from wherry.kinds.defaults import section
 from wherry.kinds.kind import Cell, Column, Durability, Kind
 from wherry.objects import Obj, names
 from wherry.objects.field_errors import invalid, required
 
 _LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
 _NAMESPACE_MESSAGE = "does not match event.namespace"
+
+
+def default(obj: Obj) -> None:
+    section(obj, "source")
+    obj.setdefault("reportingComponent", "")
+    obj.setdefault("reportingInstance", "")
 
 
 def validate(obj: Obj) -> Errors:
@@ -93,6 +100,7 @@ EVENT = Kind(
         "type",
     ),
     selectable_values={"source": _component},
+    default=default,
     validate=validate,
     columns=(
         Column(name="Last Seen", cell_at=_last_seen, description="How long ago it happened last."),

@@ -42,15 +42,27 @@ def default_spec(spec: Obj) -> None:
     if account:  # the second is the first's name of old; both are kept alike
         spec["serviceAccountName"] = spec["serviceAccount"] = account
     round_up(spec.get("overhead"))
+    _drop_gated(spec)
     for volume in items(spec, "volumes"):
         _default_volume(volume)
     for container in containers(spec):
         _default_container(container)
 
 
+def _drop_gated(spec: Obj) -> None:
+    """Only sidecars have a restart policy of their own; the rest of that feature is not yet served by default."""
+    for key in ("initContainers", "containers"):
+        for container in items(spec, key):
+            container.pop("restartPolicyRules", None)
+            if key == "containers" or container.get("restartPolicy") != "Always":
+                container.pop("restartPolicy", None)
+
+
 def default_pod(spec: Obj) -> None:
     """What only a pod itself gets, after the containers' own defaults."""
     fill(spec, "enableServiceLinks", True)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     for key in ("initContainers", "containers"):
         for container in items(spec, key):
             _default_requests(container["resources"])

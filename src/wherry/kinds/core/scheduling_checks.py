@@ -92,17 +92,17 @@ def _pod_term(path: str, term: Obj) -> Errors:
 
 
 def spreading(path: str, spec: Obj) -> Errors:
-    seen: set[tuple[str, str]] = set()
-    for index, constraint in enumerate(items(spec, "topologySpreadConstraints")):
+    every = list(items(spec, "topologySpreadConstraints"))
+    pairs = [(one.get("topologyKey", ""), one.get("whenUnsatisfiable", "")) for one in every]
+    for index, constraint in enumerate(every):
         at = f"{path}[{index}]"
-        key, action = constraint.get("topologyKey", ""), constraint.get("whenUnsatisfiable", "")
+        key, action = pairs[index]
         yield from _positive(f"{at}.maxSkew", constraint.get("maxSkew") or 0)
         if not key:
             yield required(f"{at}.topologyKey", "can not be empty")
         yield from checks.supported(f"{at}.whenUnsatisfiable", action, ("DoNotSchedule", "ScheduleAnyway"))
-        if (key, action) in seen:
+        if (key, action) in pairs[index + 1 :]:
             yield duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}")
-        seen.add((key, action))
         least = constraint.get("minDomains")
         if least is not None:
             yield from _positive(f"{at}.minDomains", least)

@@ -7,6 +7,7 @@ from wherry.objects import Obj, names
 from wherry.objects.field_errors import duplicate, forbidden, invalid, required
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _POLICIES = ("Cluster", "Local")
 _LONGEST_AFFINITY = 86400
 _ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
@@ -167,7 +168,7 @@ def _traffic(spec: Obj) -> Errors:
     if spec.get("internalTrafficPolicy") is not None:
         yield from checks.supported("spec.internalTrafficPolicy", spec["internalTrafficPolicy"], _POLICIES)
     if spec.get("trafficDistribution") is not None:
-        yield from checks.supported("spec.trafficDistribution", spec["trafficDistribution"], ("PreferClose",))
+        yield from checks.supported("spec.trafficDistribution", spec["trafficDistribution"], _DISTRIBUTIONS)
 
 
 def validate_update(new: Obj, old: Obj) -> Errors:

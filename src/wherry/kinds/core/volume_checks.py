@@ -24,11 +24,12 @@ def volumes(path: str, spec: Obj) -> Errors:
     seen: set[str] = set()
     for index, volume in enumerate(items(spec, "volumes")):
         at, name = f"{path}[{index}]", volume.get("name", "")
-        yield from _source(at, volume)
-        yield from checks.required_name(f"{at}.name", name, names.dns1123_label)
+        wrong = [*_source(at, volume), *checks.required_name(f"{at}.name", name, names.dns1123_label)]
         if name in seen:
-            yield duplicate(f"{at}.name", name)
-        seen.add(name)
+            wrong.append(duplicate(f"{at}.name", name))
+        yield from wrong
+        if not wrong:
+            seen.add(name)
 
 
 def _source(path: str, volume: Obj) -> Errors:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, UNSET, first_few, path
-from wherry.kinds.defaults import fill, items
+from wherry.kinds.defaults import fill, items, section
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.objects import Obj, names
 from wherry.objects.field_errors import duplicate, invalid, required
@@ -18,6 +18,8 @@ def default(obj: Obj) -> None:
     for port in items(obj, "ports"):
         fill(port, "name", "")
         fill(port, "protocol", "TCP")
+    for endpoint in items(obj, "endpoints"):
+        section(endpoint, "conditions")
 
 
 def validate(obj: Obj) -> Errors:

@@ -149,6 +149,7 @@ def test_an_event_is_where_its_object_is() -> None:
     assert [error.split(":")[0] for error in told] == [
         "reportingComponent",
         "reportingComponent",
+        "reportingComponent",
         "reportingInstance",
         "action",
         "reason",

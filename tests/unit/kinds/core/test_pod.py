@@ -205,10 +205,6 @@ def test_the_class_of_service_follows_requests_and_limits(resources: Obj, expect
                 '{"allowPrivilegeEscalation":false,"privileged":true}: cannot set `allowPrivilegeEscalation` to false'
             ),
         ),
-        (
-            {"restartPolicy": "Always"},
-            "spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers",
-        ),
     ],
 )
 def test_a_wrong_container_is_told_at_its_field(more: Obj, error: str) -> None:
@@ -285,6 +281,16 @@ def test_a_limit_of_the_pod_is_its_request_but_for_what_containers_ask() -> None
 def test_a_pod_as_a_whole_asks_for_no_devices() -> None:
     (found,) = errors(POD, pod(resources={"requests": {"example.com/gpu": "1"}}))
     assert found.startswith('spec.resources.requests[example.com/gpu]: Unsupported value: "example.com/gpu": supported')
+
+
+def test_only_sidecars_keep_a_restart_policy_of_their_own() -> None:
+    init = [
+        {"name": "s", "image": "x", "restartPolicy": "Always"},
+        {"name": "i", "image": "x", "restartPolicy": "Never"},
+    ]
+    found = created(POD, obj(POD, spec={**container_spec(restartPolicy="Always"), "initContainers": init}))
+    assert [container.get("restartPolicy") for container in init] == ["Always", None]
+    assert "restartPolicy" not in found["spec"]["containers"][0]
 
 
 def test_a_container_for_debugging_promises_nothing() -> None:
