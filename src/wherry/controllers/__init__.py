@@ -9,6 +9,7 @@ from wherry.controllers.endpointslice import ENDPOINTSLICE
 from wherry.controllers.eventttl import EVENTTTL
 from wherry.controllers.garbage import GARBAGE
 from wherry.controllers.namespace import NAMESPACE
+from wherry.controllers.nodelife import NODELIFE
 from wherry.controllers.replicaset import REPLICASET
 from wherry.controllers.rootca import rootca
 from wherry.controllers.scheduler import SCHEDULER
@@ -25,6 +26,7 @@ def controllers(root_ca: str) -> tuple[Controller[Any], ...]:
         ENDPOINTS,
         GARBAGE,
         NAMESPACE,
+        NODELIFE,
         SERVICEACCOUNT,
         rootca(root_ca),
         EVENTTTL,

@@ -7,6 +7,8 @@ from wherry.controllers.namespace import NAMESPACE
 from wherry.controllers.rootca import rootca
 from wherry.controllers.serviceaccount import SERVICEACCOUNT
 from wherry.objects import Obj, Ref
+from wherry.objects.conditions import condition_of
+from wherry.objects.errors import Forbidden
 
 KEY = Ref("Namespace", "", "default")
 
@@ -60,6 +62,39 @@ def test_it_waits_for_pods_to_end_and_does_not_delete_them_twice() -> None:
     assert model.list("Namespace") == ()
 
 
+def test_it_says_what_it_waits_for_and_why_something_cannot_go() -> None:
+    slow = configmap("slow")
+    slow["metadata"]["finalizers"] = ["example.com/slow"]
+    model = Model(namespace(doomed=True), slow, pod("a", {}, nodeName="node"))
+    model.settle((NAMESPACE,))
+    (owner,) = model.list("Namespace")
+    told = {each["type"]: (each["status"], each["message"]) for each in owner["status"]["conditions"]}
+    assert told == {
+        "NamespaceDeletionDiscoveryFailure": ("False", "All resources successfully discovered"),
+        "NamespaceDeletionGroupVersionParsingFailure": ("False", "All legacy kube types successfully parsed"),
+        "NamespaceDeletionContentFailure": (
+            "False",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        "NamespaceContentRemaining": (
+            "True",
+            "Some resources are remaining: configmaps. has 1 resource instances, pods. has 1 resource instances",
+        ),
+        "NamespaceFinalizersRemaining": (
+            "True",
+            "Some content in the namespace has finalizers remaining: example.com/slow in 1 resource instances",
+        ),
+    }
+    seen = NAMESPACE.observe(owner, model.mirror, model.now)
+    assert seen is not None
+    assert NAMESPACE.failed is not None
+    for action in NAMESPACE.failed(seen, Forbidden("no")):
+        model.carry_out(action)
+    failure = condition_of(model.list("Namespace")[0], "NamespaceDeletionContentFailure")
+    assert failure is not None
+    assert (failure["status"], failure["reason"]) == ("True", "ContentDeletionFailed")
+
+
 def test_changes_in_living_namespaces_wake_nobody() -> None:
     model = Model(namespace())
     assert model.woken_by(NAMESPACE, model.put(configmap("a"))) == set()
@@ -67,4 +102,4 @@ def test_changes_in_living_namespaces_wake_nobody() -> None:
 
 def test_controllers_have_names_of_their_own() -> None:
     names = [each.name for each in controllers("PEM")]
-    assert len(set(names)) == len(names) == 10
+    assert len(set(names)) == len(names) == 11
