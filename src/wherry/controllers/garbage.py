@@ -10,6 +10,7 @@ from datetime import datetime
 from wherry.client.actions import Action, Delete, MergePatch
 from wherry.client.controller import Controller
 from wherry.client.lister import Lister
+from wherry.kinds.catalog import BY_ID
 from wherry.objects import Obj, Ref, kind_of, ref_of
 
 FOREGROUND = "foregroundDeletion"
@@ -100,11 +101,22 @@ def _lost(obj: Obj, lister: Lister) -> frozenset[str]:
 
 
 def _there(ref: Obj, obj: Obj, lister: Lister) -> bool:
-    """The owner exists, and where it can own this: at cluster level or in the same namespace."""
-    owner = lister.by_uid(ref["uid"])
-    if owner is None:
-        return False
-    return owner["metadata"].get("namespace", "") in ("", obj["metadata"].get("namespace", ""))
+    """The owner exists, and where it can own this: at cluster level or in the same namespace.
+
+    What is at cluster level cannot be owned from within a namespace: such a reference is wrong, but no reason to
+    delete (upstream leaves it too).
+    """
+    owner, inside = lister.by_uid(ref["uid"]), obj["metadata"].get("namespace", "")
+    if not inside and _namespaced(kind_of(ref), owner):
+        return True
+    return owner is not None and owner["metadata"].get("namespace", "") in ("", inside)
+
+
+def _namespaced(kind: str, owner: Obj | None) -> bool:
+    if owner is not None:
+        return bool(owner["metadata"].get("namespace"))
+    known = BY_ID.get(kind)
+    return known is not None and known.namespaced
 
 
 def plan(seen: Observed) -> Iterator[Action]:

@@ -94,3 +94,24 @@ def test_orphaning_frees_the_dependents_before_the_owner_goes() -> None:
     model.settle((GARBAGE,))
     assert names(model) == ["child"]
     assert model.get("ConfigMap", "child")["metadata"]["ownerReferences"] == []
+
+
+def test_an_owner_in_another_namespace_is_none() -> None:
+    model = Model()
+    elsewhere = configmap("owner")
+    elsewhere["metadata"]["namespace"] = "other"
+    model.put(configmap("child", model.put(elsewhere)))
+    model.settle((GARBAGE,))
+    assert names(model) == ["owner"]
+
+
+def test_what_is_at_cluster_level_is_not_deleted_for_an_owner_within_a_namespace() -> None:
+    model = Model()
+    owner = model.put(configmap("owner"))
+    refs = configmap("x", owner)["metadata"]["ownerReferences"]
+    meta = {"name": "node", "ownerReferences": refs}
+    model.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {}})
+    model.settle((GARBAGE,))
+    model.remove(owner)
+    model.settle((GARBAGE,))
+    assert len(model.list("Node")) == 1
