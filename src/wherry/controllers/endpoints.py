@@ -18,6 +18,7 @@ from wherry.controllers.service_pods import (
     resolved,
     routed,
     services_of,
+    stamped,
 )
 from wherry.objects import Obj, Ref
 from wherry.objects.owners import owner_reference
@@ -52,12 +53,13 @@ def plan(seen: Observed) -> Iterator[Action]:
             {
                 "apiVersion": "v1",
                 "kind": "Endpoints",
-                "metadata": {**made, "ownerReferences": owners},
+                "metadata": stamped({**made, "ownerReferences": owners}, seen.service, seen.pods),
                 **({"subsets": wanted} if wanted else {}),
             }
         )
     elif (old.get("subsets") or []) != wanted or (old["metadata"].get("labels") or {}) != labels:
-        yield Update({**old, "metadata": {**old["metadata"], "labels": labels}, "subsets": wanted})
+        metadata = stamped({**old["metadata"], "labels": labels}, seen.service, seen.pods)
+        yield Update({**old, "metadata": metadata, "subsets": wanted})
 
 
 def _labels(service: Obj) -> dict[str, str]:

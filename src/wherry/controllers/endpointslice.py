@@ -18,6 +18,7 @@ from wherry.controllers.service_pods import (
     resolved,
     routed,
     services_of,
+    stamped,
 )
 from wherry.objects import Obj, ref_of
 from wherry.objects.owners import owner_reference
@@ -54,6 +55,25 @@ def observe(service: Obj, lister: Lister, now: datetime) -> Observed | None:
 
 
 def plan(seen: Observed) -> Iterator[Action]:
+    """A slice that is no longer needed becomes one that is: readers see a change of it, and none come and go."""
+    changes = list(_changes(seen))
+    known = {ref_of(each): each for each in seen.slices}
+    unneeded = {each.ref: each for each in changes if isinstance(each, Delete)}
+    for each in changes:
+        if isinstance(each, Update):
+            yield each
+        elif isinstance(each, Create):
+            family = each.obj["addressType"]
+            spare = next((ref for ref in unneeded if known[ref]["addressType"] == family), None)
+            if spare is None:
+                yield each
+            else:
+                del unneeded[spare]
+                yield _rewritten(seen, known[spare], each.obj["endpoints"], each.obj["ports"])
+    yield from unneeded.values()
+
+
+def _changes(seen: Observed) -> Iterator[Action]:
     """For each address family and set of ports: endpoints stay in the slice they are in, new ones fill it up."""
     kept: dict[str, list[Obj]] = {}
     for each in seen.slices:
@@ -119,7 +139,7 @@ def _fill(seen: Observed, family: str, ports: list[Obj], endpoints: list[Obj], s
         if not content and index != keeper:
             yield _remove(old)
         else:
-            yield from _replace(seen.service, old, content)
+            yield from _replace(seen, old, content)
     for content in new or ([[]] if not slices else []):
         yield Create(_slice(seen, family, ports, content))
 
@@ -128,10 +148,15 @@ def _remove(old: Obj) -> Action:
     return Delete(ref_of(old), old["metadata"]["uid"])
 
 
-def _replace(service: Obj, old: Obj, endpoints: list[Obj]) -> Iterator[Action]:
-    labels = _labels(service)
+def _replace(seen: Observed, old: Obj, endpoints: list[Obj]) -> Iterator[Action]:
+    labels = _labels(seen.service)
     if (old.get("endpoints") or []) != endpoints or (old["metadata"].get("labels") or {}) != labels:
-        yield Update({**old, "metadata": {**old["metadata"], "labels": labels}, "endpoints": endpoints})
+        yield _rewritten(seen, old, endpoints, old.get("ports") or [])
+
+
+def _rewritten(seen: Observed, old: Obj, endpoints: list[Obj], ports: list[Obj]) -> Action:
+    metadata = stamped({**old["metadata"], "labels": _labels(seen.service)}, seen.service, seen.pods)
+    return Update({**old, "metadata": metadata, "endpoints": endpoints, "ports": ports})
 
 
 def _labels(service: Obj) -> dict[str, str]:
@@ -148,13 +173,17 @@ def _slice(seen: Observed, family: str, ports: list[Obj], endpoints: list[Obj]) 
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {
-            "name": with_suffix(f"{meta['name']}-", f"{meta['uid']}/{_group(family, ports)}/{first}/{taken}"),
-            "generateName": f"{meta['name']}-",
-            "namespace": meta["namespace"],
-            "labels": _labels(seen.service),
-            "ownerReferences": [owner_reference(seen.service)],
-        },
+        "metadata": stamped(
+            {
+                "name": with_suffix(f"{meta['name']}-", f"{meta['uid']}/{_group(family, ports)}/{first}/{taken}"),
+                "generateName": f"{meta['name']}-",
+                "namespace": meta["namespace"],
+                "labels": _labels(seen.service),
+                "ownerReferences": [owner_reference(seen.service)],
+            },
+            seen.service,
+            seen.pods,
+        ),
         "addressType": family,
         "endpoints": endpoints,
         "ports": ports,

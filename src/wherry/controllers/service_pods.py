@@ -1,12 +1,14 @@
 """The pods behind a Service: who they are and which ports they answer on. For `endpointslice` and `endpoints`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from wherry.client.lister import Lister
 from wherry.objects import Obj, Ref, ref_of
+from wherry.objects.conditions import condition_of
 from wherry.objects.pods import finished
 
 HEADLESS = "service.kubernetes.io/headless"
+TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 def routed(service: Obj) -> bool:
@@ -59,6 +61,17 @@ def target(port: Obj, pod: Obj) -> int | None:
             if each.get("name") == wanted and each.get("protocol", "TCP") == port.get("protocol", "TCP"):
                 return int(each["containerPort"])
     return None
+
+
+def stamped(metadata: Obj, service: Obj, pods: Iterable[Obj]) -> Obj:
+    """`metadata` with the time of the change that it was written for, from which readers tell how late they are.
+
+    The latest change of a pod's readiness stands for it (upstream, which remembers, has the earliest unwritten one).
+    """
+    annotations = metadata.get("annotations") or {}
+    times = [service["metadata"]["creationTimestamp"], annotations.get(TRIGGER, "")]
+    times += [(condition_of(pod, "Ready") or {}).get("lastTransitionTime") or "" for pod in pods]
+    return {**metadata, "annotations": {**annotations, TRIGGER: max(times)}}
 
 
 def reference(pod: Obj) -> Obj:

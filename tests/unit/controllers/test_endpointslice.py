@@ -104,6 +104,33 @@ def test_a_slice_holds_at_most_a_hundred_and_endpoints_stay_where_they_are() -> 
     assert sum(len(each["endpoints"]) for each in model.list(SLICE)) == 249
 
 
+def test_the_slice_stays_when_the_last_pod_goes_and_the_next_comes() -> None:
+    model = running("a")
+    (before,) = model.list(SLICE)
+    model.remove(model.get("Pod", "a"))
+    for port in (None, 8080, 9090):
+        if port:
+            for old in model.list("Pod"):
+                model.remove(old)
+            model.start(model.put(backend(f"next-{port}", port)))
+        assert [type(each) for each in model.look(ENDPOINTSLICE, model.get("Service", "web"))] == [Update]
+        (after,) = model.list(SLICE)
+        assert after["metadata"]["uid"] == before["metadata"]["uid"]
+        assert [each["port"] for each in after["ports"]] == ([port] if port else [])
+        assert model.look(ENDPOINTSLICE, model.get("Service", "web")) == []
+
+
+def test_what_is_written_carries_the_time_of_the_change() -> None:
+    model = running("a")
+    model.later(5)
+    model.start(model.put(backend("b")))
+    model.later(5)
+    model.settle((ENDPOINTSLICE, ENDPOINTS))
+    for each in (*model.list(SLICE), model.get("Endpoints", "web")):
+        stamp = each["metadata"]["annotations"]["endpoints.kubernetes.io/last-change-trigger-time"]
+        assert stamp == "2026-01-01T00:00:05Z"
+
+
 def test_a_change_of_labels_wakes_the_service_that_was_left() -> None:
     model = running("a")
     before = model.get("Pod", "a")
