@@ -15,7 +15,7 @@ from wherry.apiserver.verbs.update import update
 from wherry.apiserver.verbs.watch import watch
 from wherry.client.client import Listed, Patch, WatchEvent
 from wherry.client.mirror import Mirror
-from wherry.objects import Obj, kind_of
+from wherry.objects import Obj, copied, kind_of
 from wherry.objects.errors import NotFound
 from wherry.store import Change
 
@@ -61,7 +61,7 @@ class LocalClient:
                     yield WatchEvent(event.type, object_of(event.record))
 
     async def create(self, obj: Obj) -> Obj:
-        return object_of(await create(self.registry, self._target_of(obj), obj, self.options))
+        return object_of(await create(self.registry, self._target_of(obj), copied(obj), self.options))
 
     async def post(self, kind: str, namespace: str, name: str, subresource: str, body: Obj) -> Obj:
         target = self._target(kind, namespace, name, subresource)
@@ -78,7 +78,7 @@ class LocalClient:
         target = self._target_of(obj, subresource)
         if subresource == "finalize":
             return object_of(await subresources.finalize(self.registry, target, obj, self.options))
-        return object_of(await update(self.registry, target, obj, self.options))
+        return object_of(await update(self.registry, target, copied(obj), self.options))
 
     async def patch(
         self,

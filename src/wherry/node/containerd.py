@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,18 @@ log=$1 pidfile=$2; shift 2
 setsid "$@" </dev/null >>"$log" 2>&1 &
 set -- $(cat /proc/$!/stat) && echo "$1 ${22}" >"$pidfile"
 """
+
+
+def _launch(argv: Sequence[str]) -> None:
+    """Without pipes: containerd must not inherit one, or whoever reads it would wait for containerd's end."""
+    subprocess.run(
+        ("sh", "-c", _LAUNCH, "sh", *argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=30,
+    )
 
 
 @dataclass(frozen=True)
@@ -139,7 +152,7 @@ class Containerd:
             await self.stop()
         self._prepare()
         argv = (str(self.log), str(self._pidfile), "containerd", "-c", str(self._config), "-l", "warn")
-        await run("sh", "-c", _LAUNCH, "sh", *argv, check=False)
+        await asyncio.to_thread(_launch, argv)
         process = self.process()
         if process is None:
             raise ProgramError(f"containerd: ended at once: {self._last_words()}")

@@ -8,7 +8,7 @@ from wherry.apiserver.verbs.create import insert
 from wherry.apiserver.verbs.prepare import changed, decoded, fresh
 from wherry.apiserver.verbs.registry import Registry, key_of, parse_revision, reset_fields, stale
 from wherry.apiserver.verbs.update import check_uid, modify
-from wherry.objects import Obj, json_patch, merge_patch, strategic_patch
+from wherry.objects import Obj, copied, json_patch, merge_patch, strategic_patch
 from wherry.objects import apply as server_side
 from wherry.objects.errors import (
     ApiError,
@@ -37,7 +37,7 @@ async def patch(registry: Registry, target: Target, form: str, body: Any, option
     patched_revision = (body.get("metadata") or {}).get("resourceVersion") if isinstance(body, dict) else None
 
     def change(old: Obj) -> Obj:
-        new = _patched(registry, target, form, body, old)
+        new: Obj = copied(_patched(registry, target, form, body, old))
         meta = new.get("metadata") or {}
         if meta.get("name") != target.name:
             raise BadRequest("the name of the object does not match the name on the URL")
@@ -82,7 +82,7 @@ async def apply(registry: Registry, target: Target, body: Any, options: WriteOpt
         new = _applied(registry, target, old, applied, options)
         if new == old:
             return old
-        new = {**new, "metadata": dict(new["metadata"])}
+        new = copied(new)
         check_uid(target, new["metadata"].get("uid"), old)
         return changed(registry, target, new, old, options, owned=True)
 
