@@ -1,0 +1,171 @@
+"""The network at work: Services and EndpointSlices into nftables and HAProxy, and pods out of the routing in order."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wherry import process
+from wherry.client.client import Client
+from wherry.client.mirror import Mirror
+from wherry.clock import Clock
+from wherry.network import balancer, cni, conntrack, nft
+from wherry.network.conntrack import Connections
+from wherry.network.haproxy import HAProxy, can_listen
+from wherry.network.ruleset import Endpoint, Ruleset, compute, routed_pods
+from wherry.network.settings import NetworkSettings
+from wherry.objects import Obj
+from wherry.objects.errors import ApiError, Conflict, NotFound
+
+__all__ = ["Network", "NetworkSettings"]
+
+log = logging.getLogger("wherry.network")
+
+SERVICE, SLICE = "Service", "EndpointSlice.discovery.k8s.io"
+_FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
+
+Record = Callable[[Obj, str, str, str], None]
+
+
+@dataclass
+class Network:
+    """`prepare` before the first pod; `run` ends only by cancellation and leaves all in place; `clean` removes it."""
+
+    client: Client
+    mirror: Mirror
+    clock: Clock
+    record: Record
+    settings: NetworkSettings
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _applied: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _rules: Ruleset | None = None  # as the kernel has them
+    _routed: frozenset[str] | None = None  # uids of pods that get new connections by what is applied
+    _without: set[balancer.Key] = field(default_factory=set)  # Services that were told that no address is free
+    _connections: Connections = field(default_factory=Connections)
+
+    def __post_init__(self) -> None:
+        self._haproxy = HAProxy(self.settings.run / "haproxy")
+
+    async def prepare(self) -> None:
+        """Bridge, route and CNI configuration. May be repeated."""
+        await cni.prepare(self.settings, self.settings.state / "cni")
+
+    async def run(self) -> None:
+        self.mirror.on_change([SERVICE, SLICE], lambda new, old: self._wake.set())
+        self._wake.set()
+        delay = _FIRST_RETRY
+        while True:
+            await self._wake.wait()
+            self._wake.clear()  # changes during the work below wake once more, however many they are
+            try:
+                await self._reconcile()
+                delay = _FIRST_RETRY
+            except (process.ProgramError, ApiError, OSError) as error:
+                log.warning("the network is not as wished: %s; again in %.1f s", error, delay)
+                self._wake.set()
+                await self.clock.sleep(delay)
+                delay = min(delay * 2, _LAST_RETRY)
+
+    async def withdraw(self, pod: Obj, limit_seconds: float) -> None:
+        """Return when no new connection is routed to the pod and those it had have drained, or after the limit."""
+        if not self._selected(pod):
+            return
+        addresses = [each["ip"] for each in (pod.get("status") or {}).get("podIPs") or ()]
+        name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        try:
+            async with asyncio.timeout(limit_seconds):
+                await self._unrouted(pod["metadata"]["uid"])
+                if not pod["spec"].get("hostNetwork"):  # its address is the whole node's
+                    await asyncio.gather(*(self._connections.drained(address) for address in addresses))
+        except TimeoutError:
+            log.info("pod %s still has connections after %g s", name, limit_seconds)
+        except process.ProgramError as error:
+            log.warning("pod %s: cannot tell whether its connections have ended: %s", name, error)
+
+    async def clean(self) -> None:
+        """Take away HAProxy, the table and the bridge."""
+        await self._haproxy.stop()
+        await cni.clean(self.settings)
+
+    def _selected(self, pod: Obj) -> bool:
+        """Whether a Service selects the pod, or a slice lists it nevertheless."""
+        labels = (pod["metadata"].get("labels") or {}).items()
+        for service in self.mirror.list(SERVICE, pod["metadata"]["namespace"]):
+            selector = service["spec"].get("selector") or {}
+            if selector and selector.items() <= labels:
+                return True
+        return pod["metadata"]["uid"] in routed_pods(self.mirror.list(SLICE, pod["metadata"]["namespace"]))
+
+    async def _unrouted(self, uid: str) -> None:
+        """Wait until the state without this pod is the mirror's, and applied."""
+
+        def out() -> bool:
+            listed = routed_pods(self.mirror.list(SLICE))
+            return self._routed is not None and uid not in self._routed and uid not in listed
+
+        async with self._applied:
+            await self._applied.wait_for(out)
+
+    async def _reconcile(self) -> None:
+        """Bring kernel, HAProxy and statuses to the mirror's state of this moment."""
+        services, slices = self.mirror.list(SERVICE), self.mirror.list(SLICE)
+        await self._apply_rules(compute(services, slices, self.settings.name))
+        known = {key: address for service in services if (key := _key(service)) and (address := _address(service))}
+        held = await asyncio.to_thread(self._haproxy.held)
+        addresses = balancer.assign(
+            services,
+            known,
+            self.settings.balancer_addresses,
+            lambda address, port: (address, port) in held or can_listen(address, port),
+        )
+        fronts = balancer.frontends(services, slices, addresses)
+        await self._haproxy.apply(balancer.render(fronts, self._haproxy.stats_socket))
+        async with self._applied:
+            self._routed = routed_pods(slices)
+            self._applied.notify_all()
+        for service in services:
+            await self._tell(service, addresses.get(_key(service)))
+
+    async def _apply_rules(self, rules: Ruleset) -> None:
+        if rules == self._rules:
+            return
+        await nft.apply(nft.render(rules, self.settings))
+        gone = _udp(self._rules) - _udp(rules)
+        self._rules = rules
+        await conntrack.forget_udp(sorted(gone))
+
+    async def _tell(self, service: Obj, address: str | None) -> None:
+        """Write the balancer's address into the status where it differs; tell of ports that others hold."""
+        key = _key(service)
+        if address or not balancer.balanced(service):
+            self._without.discard(key)
+        elif key not in self._without:
+            self._without.add(key)
+            self.record(service, "Warning", "AddressTaken", "No address has all ports of this Service free")
+        if _address(service) == (address or "") or service["spec"].get("loadBalancerClass"):
+            return  # another class's balancer writes its own
+        ingress = {"ingress": [{"ip": address}]} if address else {}
+        status = {**(service.get("status") or {}), "loadBalancer": ingress}
+        try:
+            await self.client.update({**service, "status": status}, subresource="status")
+        except (Conflict, NotFound):
+            return  # the change that caused it wakes us
+        if address and address != balancer.LOOPBACK:
+            ports = ", ".join(str(port["port"]) for port in service["spec"]["ports"])
+            message = f"Port {ports} is in use on {balancer.LOOPBACK}: reachable at {address} instead"
+            self.record(service, "Normal", "AddressTaken", message)
+
+
+def _udp(rules: Ruleset | None) -> frozenset[Endpoint]:
+    targets = rules.targets.values() if rules else ()
+    return frozenset(endpoint for target in targets if target.protocol == "udp" for endpoint in target.endpoints)
+
+
+def _key(service: Obj) -> balancer.Key:
+    return balancer.Key(service["metadata"]["namespace"], service["metadata"]["name"])
+
+
+def _address(service: Obj) -> str:
+    """The balancer's address in the status, "" without one."""
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+    return str(ingress[0].get("ip") or "")
