@@ -38,9 +38,13 @@ from wherry.config import Config
 from wherry.controllers import controllers
 from wherry.kinds import schema
 from wherry.kinds.catalog import KINDS
+from wherry.network.actor import Network, NetworkSettings, clean
 from wherry.node.access import NodeAccess
 from wherry.node.containerd import Containerd
 from wherry.node.cri import CriRuntime
+from wherry.node.pods.heartbeat import Heartbeat
+from wherry.node.pods.specs import NodeSettings
+from wherry.node.pods.worker import PodWorkers
 from wherry.store import Store
 from wherry.tasks import spawn
 from wherry.version import KUBERNETES_VERSION
@@ -61,6 +65,29 @@ class Addresses:
     def of(cls, config: Config) -> "Addresses":
         pods, services = ipaddress.IPv4Network(config.pods), ipaddress.IPv4Network(config.services)
         return cls(str(pods[1]), str(services[1]))
+
+
+async def reset(config: Config) -> None:
+    """Remove every pod and all that the engine has put on the host; the engine itself must be down."""
+    containerd = Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
+    if containerd.process() is not None:
+        await containerd.remove()
+    await clean(_network(config))
+
+
+def _network(config: Config) -> NetworkSettings:
+    return NetworkSettings(
+        name=config.name,
+        bridge=config.bridge,
+        pods=config.pods,
+        services=config.services,
+        node_ports=config.node_ports,
+        state=config.state,
+        run=config.run,
+        cluster_domain=config.cluster_domain,
+        balancer_addresses=config.balancer_addresses,
+        api_port=config.port,
+    )
 
 
 def git_version() -> dict[str, str]:
@@ -98,9 +125,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         client = LocalClient(registry, tokens, WriteOptions(user=SYSTEM, manager="wherry"))
         mirror = Mirror()
         containerd = Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
+        starting = asyncio.ensure_future(containerd.start())
+        stack.callback(starting.cancel)
+        await bootstrap(client, addresses.service, (addresses.gateway, config.port))
+        await starting
         runtime = await stack.enter_async_context(CriRuntime(containerd.socket))
         server = _server(config, addresses, registry, tokens, NodeAccess(runtime))
-        await bootstrap(client, addresses.service, (addresses.gateway, config.port))
         async with asyncio.TaskGroup() as tasks:
             actors = [spawn(tasks, "mirror", feed_mirror(registry, mirror))]
             await mirror.caught_up(store.revision)
@@ -110,10 +140,32 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 actor = client.acting_as(f"{controller.name}-controller")
                 loop = Loop(controller, mirror, actor, clock, events.record)
                 actors.append(spawn(tasks, controller.name, loop.run()))
+            network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
+            await network.prepare()
+            actors.append(spawn(tasks, "network", network.run()))
+            node = NodeSettings(
+                name=config.name,
+                ip=addresses.gateway,
+                root=str(config.state / "node"),
+                dns=addresses.gateway,
+                cluster_domain=config.cluster_domain,
+                cgroup_root=f"/{config.name}",
+                max_pods=config.max_pods,
+            )
+            kubelet = client.acting_as("kubelet")
+            told = EventRecorder(kubelet, clock, "kubelet", config.name)
+            actors.append(spawn(tasks, "kubelet events", told.run()))
+            heartbeat = Heartbeat(kubelet, runtime, clock, node)
+            await heartbeat.register()
+            actors.append(spawn(tasks, "heartbeat", heartbeat.run()))
+            workers = PodWorkers(kubelet, mirror, runtime, network, clock, told.record, node)
+            actors.append(spawn(tasks, "pods", workers.run()))
             await _serve(config, addresses, authority, server, stack)
             _write_kubeconfig(config, authority)
+            (config.run / "ready").touch(mode=0o600)
             log.info("ready: https://%s:%d", config.listen, config.port)
             await _until(stop, store)
+            (config.run / "ready").unlink(missing_ok=True)
             for actor_task in actors:
                 actor_task.cancel()
 
@@ -139,7 +191,7 @@ async def _serve(
 ) -> None:
     serving = authority.serving(sorted(server.hosts | {config.listen}))
     context = tls_context(str(serving.certificate), str(serving.key), str(authority.ca))
-    runner = await listen(server, [(config.listen, config.port)], context)
+    runner = await listen(server, [(config.listen, config.port), (addresses.gateway, config.port)], context)
     stack.push_async_callback(runner.cleanup)
 
 

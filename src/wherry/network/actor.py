@@ -17,7 +17,7 @@ from wherry.network.settings import NetworkSettings
 from wherry.objects import Obj
 from wherry.objects.errors import ApiError, Conflict, NotFound
 
-__all__ = ["Network", "NetworkSettings"]
+__all__ = ["Network", "NetworkSettings", "clean"]
 
 log = logging.getLogger("wherry.network")
 
@@ -27,9 +27,15 @@ _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
 Record = Callable[[Obj, str, str, str], None]
 
 
+async def clean(settings: NetworkSettings) -> None:
+    """Take away HAProxy, the table and the bridge of a node that is down."""
+    await HAProxy(settings.run / "haproxy").stop()
+    await cni.clean(settings)
+
+
 @dataclass
 class Network:
-    """`prepare` before the first pod; `run` ends only by cancellation and leaves all in place; `clean` removes it."""
+    """`prepare` before the first pod; `run` ends only by cancellation and leaves all in place, for `clean`."""
 
     client: Client
     mirror: Mirror
@@ -81,20 +87,6 @@ class Network:
             log.info("pod %s still has connections after %g s", name, limit_seconds)
         except process.ProgramError as error:
             log.warning("pod %s: cannot tell whether its connections have ended: %s", name, error)
-
-    async def clean(self) -> None:
-        """Take away HAProxy, the table and the bridge."""
-        await self._haproxy.stop()
-        await cni.clean(self.settings)
-
-    def _selected(self, pod: Obj) -> bool:
-        """Whether a Service selects the pod, or a slice lists it nevertheless."""
-        labels = (pod["metadata"].get("labels") or {}).items()
-        for service in self.mirror.list(SERVICE, pod["metadata"]["namespace"]):
-            selector = service["spec"].get("selector") or {}
-            if selector and selector.items() <= labels:
-                return True
-        return pod["metadata"]["uid"] in routed_pods(self.mirror.list(SLICE, pod["metadata"]["namespace"]))
 
     async def _unrouted(self, uid: str) -> None:
         """Wait until the state without this pod is the mirror's, and applied."""
@@ -169,3 +161,12 @@ def _address(service: Obj) -> str:
     """The balancer's address in the status, "" without one."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
     return str(ingress[0].get("ip") or "")
+
+    def _selected(self, pod: Obj) -> bool:
+        """Whether a Service selects the pod, or a slice lists it nevertheless."""
+        labels = (pod["metadata"].get("labels") or {}).items()
+        for service in self.mirror.list(SERVICE, pod["metadata"]["namespace"]):
+            selector = service["spec"].get("selector") or {}
+            if selector and selector.items() <= labels:
+                return True
+        return pod["metadata"]["uid"] in routed_pods(self.mirror.list(SLICE, pod["metadata"]["namespace"]))

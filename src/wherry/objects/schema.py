@@ -1,7 +1,7 @@
 """The shape of an object's type: what checking, pruning, patches and managed fields need to know of it.
 
-Built-in kinds get their types from a table compiled when the package is built (`wherry.kinds.schema`), custom kinds from
-their CRD. Words are OpenAPI's and its `x-kubernetes-*` extensions'.
+Built-in kinds get their types from a table compiled when the package is built (`wherry.kinds.schema`), custom kinds
+from their CRD. Words are OpenAPI's and its `x-kubernetes-*` extensions'.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Shape(Enum):
 
 @dataclass(eq=False, slots=True)
 class Struct:
-    """The fields of an object, shared by every Type that refers to it; filled after creation, as structs can recurse."""
+    """The fields of an object, shared by every Type that refers to it; filled late, as structs can recurse."""
 
     name: str
     fields: dict[str, "Type"] = field(default_factory=dict)

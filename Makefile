@@ -1,0 +1,46 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps
+TEST_PACKAGES := busybox-static curl ca-certificates
+
+.PHONY: help up test check down clean setup packages test-packages proto
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+up: packages setup ## start the node on this machine and print how to reach it
+	$(BIN)/wherry node start
+
+test: packages test-packages setup ## install what tests need, run all of them, real containers included
+	$(BIN)/python -m pytest -q
+
+check: setup ## format, lint, types, layers
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+down: ## stop the node; its pods run on
+	$(BIN)/wherry node stop
+
+clean: ## remove what make made in this folder
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+proto: setup ## regenerate the gRPC messages
+	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src wherry/node/cri.proto wherry/node/containerd.proto
+
+packages:
+	@scripts/packages python3-venv $(NODE_PACKAGES)
+
+test-packages:
+	@scripts/packages $(TEST_PACKAGES)
+
+setup: $(VENV)/.made
+
+$(VENV)/.made: pyproject.toml requirements.lock hatch_build.py src/wherry/kinds/schema/compile.py src/wherry/kinds/schema/merging.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

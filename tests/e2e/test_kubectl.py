@@ -1,0 +1,120 @@
+"""The main road by an unmodified kubectl: apply, rollout, scale, exec, logs, delete, on real containers."""
+
+import json
+import time
+import urllib.request
+
+import pytest
+
+from tests.e2e.conftest import IMAGE, Engine
+
+pytestmark = pytest.mark.root
+
+SERVE = "mkdir -p /tmp/www; cat /etc/hostname > /tmp/www/whoami; echo serving; exec httpd -f -p 5000 -h /tmp/www"
+MANIFEST = {
+    "apiVersion": "v1",
+    "kind": "List",
+    "items": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "webapp"}, "data": {"APP_ENV": "production"}},
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "webapp"},
+            "spec": {
+                "replicas": 3,
+                "selector": {"matchLabels": {"app": "webapp"}},
+                "template": {
+                    "metadata": {"labels": {"app": "webapp"}},
+                    "spec": {
+                        "terminationGracePeriodSeconds": 5,
+                        "containers": [
+                            {
+                                "name": "webapp",
+                                "image": IMAGE,
+                                "command": ["sh", "-c", SERVE],
+                                "envFrom": [{"configMapRef": {"name": "webapp"}}],
+                                "ports": [{"containerPort": 5000, "name": "http"}],
+                                "readinessProbe": {"httpGet": {"path": "/whoami", "port": "http"}, "periodSeconds": 1},
+                            }
+                        ],
+                    },
+                },
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "webapp"},
+            "spec": {"selector": {"app": "webapp"}, "ports": [{"port": 80, "targetPort": "http"}]},
+        },
+    ],
+}
+
+
+def apply(engine: Engine) -> None:
+    engine.kubectl("apply", "-f", "-", stdin=json.dumps(MANIFEST))
+    engine.kubectl("rollout", "status", "deployment/webapp", "--timeout=40s")
+
+
+def answer(address: str) -> str:
+    with urllib.request.urlopen(f"http://{address}/whoami", timeout=3) as reply:
+        text: str = reply.read().decode().strip()
+    return text
+
+
+def test_applied_manifests_become_ready_replicas_behind_a_service(engine: Engine) -> None:
+    apply(engine)
+    pods = json.loads(engine.kubectl("get", "pods", "-l", "app=webapp", "-o", "json"))["items"]
+    names = {pod["metadata"]["name"] for pod in pods}
+    assert len(names) == 3
+    address = engine.kubectl("get", "service", "webapp", "-o", "jsonpath={.spec.clusterIP}")
+    seen: set[str] = set()
+    deadline = time.monotonic() + 10
+    while seen != names and time.monotonic() < deadline:
+        seen.add(answer(address))
+    assert seen == names
+
+
+def test_exec_passes_the_environment_and_the_exit_code(engine: Engine) -> None:
+    apply(engine)
+    assert engine.kubectl("exec", "deploy/webapp", "--", "sh", "-c", "echo $APP_ENV") == "production\n"
+    engine.kubectl("exec", "deploy/webapp", "--", "sh", "-c", "exit 3", check=False)
+
+
+def test_logs_show_what_the_container_wrote(engine: Engine) -> None:
+    apply(engine)
+    assert "serving\n" in engine.kubectl("logs", "deploy/webapp")
+
+
+def test_a_rollout_replaces_every_pod_and_can_be_undone(engine: Engine) -> None:
+    apply(engine)
+    before = engine.kubectl("get", "pods", "-l", "app=webapp", "-o", "name")
+    engine.kubectl("set", "env", "deployment/webapp", "COLOUR=blue")
+    engine.kubectl("rollout", "status", "deployment/webapp", "--timeout=40s")
+    assert engine.kubectl("exec", "deploy/webapp", "--", "sh", "-c", "echo $COLOUR") == "blue\n"
+    engine.kubectl("rollout", "undo", "deployment/webapp")
+    engine.kubectl("rollout", "status", "deployment/webapp", "--timeout=40s")
+    assert "blue" not in engine.kubectl("get", "deployment", "webapp", "-o", "json").split('"template"')[-1]
+    assert set(before.split()).isdisjoint(engine.kubectl("get", "pods", "-l", "app=webapp", "-o", "name").split())
+
+
+def test_a_restarted_engine_adopts_what_runs(engine: Engine) -> None:
+    apply(engine)
+    pods = "jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount} {end}"
+    before = engine.kubectl("get", "pods", "-l", "app=webapp", "-o", pods)
+    assert engine.wherry("node", "stop").returncode == 0
+    assert engine.wherry("node", "start").returncode == 0
+    assert engine.kubectl("get", "pods", "-l", "app=webapp", "-o", pods) == before
+    assert engine.kubectl("get", "deploy", "webapp", "-o", "jsonpath={.status.readyReplicas}") == "3"
+
+
+def test_a_deleted_deployment_leaves_no_pod(engine: Engine) -> None:
+    apply(engine)
+    engine.kubectl("delete", "deployment", "webapp", "--cascade=foreground", "--timeout=40s")
+    assert engine.kubectl("get", "pods", "-l", "app=webapp", "-o", "name") == ""
+
+
+def test_a_second_engine_on_the_same_state_is_refused(engine: Engine) -> None:
+    again = engine.wherry("node", "run")
+    assert again.returncode == 1
+    assert "is in use by process" in again.stderr
