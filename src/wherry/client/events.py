@@ -1,7 +1,9 @@
-"""Events: what actors tell people about objects. Recorded without waiting, told again by counting, bounded."""
+"""Events: what happened to which object, for people. Repeats are counted in one Event, as upstream does.
+
+Recording never waits: a bounded queue is written out by `run`; what does not fit is dropped, as Events are no promises.
+"""
 
 import asyncio
-import hashlib
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -9,82 +11,116 @@ from dataclasses import dataclass, field
 from wherry.client.client import Client
 from wherry.clock import Clock
 from wherry.objects import Obj
-from wherry.objects.errors import ApiError
+from wherry.objects.errors import ApiError, NotFound
 from wherry.objects.times import format_time
 
 log = logging.getLogger("wherry.events")
 
-MOST_WAITING, MOST_KNOWN = 1000, 4096
-LONGEST_MESSAGE = 1024
+WAITING = 1000  # Events that are not written yet
+REMEMBERED = 4096  # Events whose repeats are counted
+_MESSAGE = 1024  # characters of a message, the API's own limit
+
+
+@dataclass(frozen=True)
+class _Happened:
+    about: Obj
+    type: str
+    reason: str
+    message: str
+    field_path: str
+    at: str
 
 
 @dataclass
 class EventRecorder:
-    """One component's events. `record` never waits; `run` sends them, in order."""
+    """Records as one component, on one host. `run` ends only by cancellation."""
 
     client: Client
     clock: Clock
     component: str
     host: str = ""
-    _waiting: "asyncio.Queue[tuple[Obj, str, str, str]]" = field(
-        default_factory=lambda: asyncio.Queue(maxsize=MOST_WAITING)
-    )
-    _known: "OrderedDict[str, int]" = field(default_factory=OrderedDict)
+    _queue: asyncio.Queue[_Happened] = field(default_factory=lambda: asyncio.Queue(WAITING))
+    _known: "OrderedDict[tuple[str, ...], tuple[str, str, int]]" = field(default_factory=OrderedDict)
+    _last_number: int = 0
 
-    def record(self, about: Obj, type_: str, reason: str, message: str) -> None:
-        """`type_` Normal or Warning, `reason` CamelCase, `message` a sentence."""
+    def record(self, about: Obj, type: str, reason: str, message: str, *, field_path: str = "") -> None:
+        """`type` Normal or Warning, `reason` CamelCase, `message` a sentence, `field_path` the part it is about."""
+        moment = format_time(self.clock.now())
+        happened = _Happened(about, type, reason, message[:_MESSAGE], field_path, moment)
         try:
-            self._waiting.put_nowait((about, type_, reason, message[:LONGEST_MESSAGE]))
+            self._queue.put_nowait(happened)
         except asyncio.QueueFull:
-            log.warning("too many events at once: dropped %s about %s", reason, about["metadata"].get("name"))
+            log.warning("too many events: dropped %s: %s", reason, message)
 
     async def run(self) -> None:
         while True:
-            about, type_, reason, message = await self._waiting.get()
+            happened = await self._queue.get()
             try:
-                await self._send(about, type_, reason, message)
+                await self._write(happened)
             except ApiError as error:
-                log.info("event %s about %s: %s", reason, about["metadata"].get("name"), error.message)
+                log.info("event %s: %s", happened.reason, error.message)
 
-    async def _send(self, about: Obj, type_: str, reason: str, message: str) -> None:
-        """A new Event, or one more of the same: its count and its last time."""
-        meta = about["metadata"]
-        namespace = meta.get("namespace") or "default"
-        same = "|".join((meta.get("uid", ""), type_, reason, message, self.component))
-        name = f"{meta['name']}.{hashlib.sha256(same.encode()).hexdigest()[:16]}"
-        now = format_time(self.clock.now())
-        count = self._known.pop(name, 0) + 1
-        self._known[name] = count
-        while len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
-        if count > 1:
+    async def _write(self, happened: _Happened) -> None:
+        key = self._key(happened)
+        known = self._known.get(key)
+        if known is not None:
+            namespace, name, count = known
             try:
-                await self.client.patch("Event", namespace, name, {"count": count, "lastTimestamp": now})
+                patch = {"count": count + 1, "lastTimestamp": happened.at}
+                await self.client.patch("Event", namespace, name, patch)
+            except NotFound:
+                del self._known[key]
+            else:
+                self._remember(key, (namespace, name, count + 1))
                 return
-            except ApiError:
-                self._known[name] = count = 1  # it has been deleted since
-        await self.client.create(
-            {
-                "apiVersion": "v1",
-                "kind": "Event",
-                "metadata": {"name": name, "namespace": namespace},
-                "involvedObject": {
-                    "apiVersion": about["apiVersion"],
-                    "kind": about["kind"],
-                    "name": meta["name"],
-                    "namespace": meta.get("namespace", ""),
-                    "uid": meta.get("uid", ""),
-                    "resourceVersion": meta.get("resourceVersion", ""),
-                    **({"fieldPath": about["fieldPath"]} if "fieldPath" in about else {}),
-                },
-                "type": type_,
-                "reason": reason,
-                "message": message,
-                "source": {"component": self.component, **({"host": self.host} if self.host else {})},
-                "firstTimestamp": now,
-                "lastTimestamp": now,
-                "count": count,
-                "reportingComponent": self.component,
-                "reportingInstance": self.host,
-            }
-        )
+        event = self._event(happened)
+        await self.client.create(event)
+        self._remember(key, (event["metadata"]["namespace"], event["metadata"]["name"], 1))
+
+    def _key(self, happened: _Happened) -> tuple[str, ...]:
+        meta = happened.about["metadata"]
+        subject = (happened.about.get("kind", ""), meta.get("namespace", ""), meta["name"], meta.get("uid", ""))
+        return (*subject, happened.field_path, happened.type, happened.reason, happened.message)
+
+    def _remember(self, key: tuple[str, ...], value: tuple[str, str, int]) -> None:
+        self._known[key] = value
+        self._known.move_to_end(key)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _event(self, happened: _Happened) -> Obj:
+        about, meta = happened.about, happened.about["metadata"]
+        reference = {
+            "kind": about.get("kind", ""),
+            "namespace": meta.get("namespace", ""),
+            "name": meta["name"],
+            "uid": meta.get("uid", ""),
+            "apiVersion": about.get("apiVersion", ""),
+            "resourceVersion": meta.get("resourceVersion", ""),
+            "fieldPath": happened.field_path,
+        }
+        source = {"component": self.component, "host": self.host}
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{meta['name']}.{self._number():x}",
+                "namespace": meta.get("namespace") or "default",
+            },
+            "involvedObject": {key: value for key, value in reference.items() if value},
+            "reason": happened.reason,
+            "message": happened.message,
+            "source": {key: value for key, value in source.items() if value},
+            "firstTimestamp": happened.at,
+            "lastTimestamp": happened.at,
+            "count": 1,
+            "type": happened.type,
+            "reportingComponent": self.component,
+            "reportingInstance": self.host,
+        }
+
+    def _number(self) -> int:
+        """Nanoseconds, never twice: they make the Event's name unique."""
+        number = int(self.clock.now().timestamp() * 1e6) * 1000
+        self._last_number = max(number, self._last_number + 1)
+        return self._last_number

@@ -1,0 +1,33 @@
+"""What is fixed about this node for the life of the process. The engine fills it in."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """`pods` holds a directory for each pod (volumes and files), `logs` the containers' logs."""
+
+    name: str
+    address: str  # the node's, and so every hostNetwork pod's
+    pods: Path
+    logs: Path
+    cgroup_root: str = "/wherry"  # every pod's cgroup is below it
+    cluster_domain: str = "cluster.local"
+    cluster_dns: str = ""
+    resolv_conf: Path = Path("/etc/resolv.conf")  # the host's, for dnsPolicy Default
+    max_pods: int = 250
+    cpu_milli: int = 1000
+    memory_bytes: int = 1 << 30
+    ephemeral_bytes: int = 0
+    starts: int = 8  # sandboxes and containers that are started at once, on the whole node
+    pulls: int = 5  # images that are pulled at once
+    cgroup_v2: bool = False
+    seccomp_root: Path = field(default=Path("/var/lib/wherry/seccomp"))  # of Localhost profiles
+    extended: dict[str, str] = field(default_factory=dict)  # further capacity: hugepages, ...
+
+    def pod_dir(self, uid: str) -> Path:
+        return self.pods / uid
+
+    def log_dir(self, namespace: str, name: str, uid: str) -> Path:
+        return self.logs / f"{namespace}_{name}_{uid}"
