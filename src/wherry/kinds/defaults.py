@@ -15,6 +15,12 @@ def fill(obj: Obj, key: str, value: Any) -> None:
         obj[key] = value
 
 
+def fill_absent(obj: Obj, key: str, value: Any) -> None:
+    """Set a field that is absent or null: of those that are pointers upstream, an empty string is a value."""
+    if obj.get(key) is None:
+        obj[key] = value
+
+
 def fill_zero(obj: Obj, key: str, value: int) -> None:
     """Set a number for which zero means unset."""
     if not obj.get(key):

@@ -64,7 +64,9 @@ def _names(kind: Kind, meta: Obj) -> Errors:
 def _owners(meta: Obj) -> Errors:
     path, controller = "metadata.ownerReferences", ""
     references = meta.get("ownerReferences") or ()
-    for owner in references:
+    for index, owner in enumerate(references):
+        if owner in references[:index]:
+            continue  # said twice, meant once
         if not owner.get("apiVersion", "").rpartition("/")[2]:
             yield invalid(f"{path}.apiVersion", owner.get("apiVersion", ""), "version must not be empty")
         for field in ("kind", "name", "uid"):

@@ -6,6 +6,7 @@ from wherry.kinds.columns import AGE, NONE, path
 from wherry.kinds.defaults import items
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.objects import Obj, kind_of
+from wherry.objects.field_errors import required
 
 
 def _controller(obj: Obj) -> Cell:
@@ -16,6 +17,8 @@ def _controller(obj: Obj) -> Cell:
 
 
 def validate(obj: Obj) -> Errors:
+    if obj.get("data") is None:
+        yield required("data", "data is mandatory")
     yield from checks.nonnegative("revision", obj.get("revision"))
 
 

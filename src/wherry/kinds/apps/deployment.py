@@ -5,7 +5,7 @@ from wherry.kinds.apps import workload_checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, WORKLOAD
 from wherry.kinds.core import podspec
-from wherry.kinds.defaults import fill, section
+from wherry.kinds.defaults import fill, fill_absent, section
 from wherry.kinds.kind import Cell, Column, Kind, Scale
 from wherry.objects import Obj
 from wherry.objects.field_errors import forbidden, invalid
@@ -21,8 +21,8 @@ def default(obj: Obj) -> None:
     fill(strategy, "type", "RollingUpdate")
     if strategy["type"] == "RollingUpdate":
         rolling = section(strategy, "rollingUpdate")
-        fill(rolling, "maxUnavailable", "25%")
-        fill(rolling, "maxSurge", "25%")
+        fill_absent(rolling, "maxUnavailable", "25%")
+        fill_absent(rolling, "maxSurge", "25%")
 
 
 def prepare(obj: Obj) -> None:

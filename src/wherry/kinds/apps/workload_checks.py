@@ -26,7 +26,7 @@ def replicas(spec: Obj) -> Errors:
 
 def _template(spec: Obj, selector: Obj | None) -> Errors:
     template = spec.get("template") or {}
-    labels = (template.get("metadata") or {}).get("labels") or {}
+    labels = (template.get("metadata") or {}).get("labels")
     try:
         chosen = selectors.from_label_selector(selector)
     except ValueError:

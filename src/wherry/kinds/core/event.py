@@ -115,6 +115,7 @@ EVENT = Kind(
         Column(name="Name", cell=path("metadata.name"), wide=True, format="name"),
     ),
     name_column=False,
+    validate_name=names.path_segment,  # clients of old name them after what happened
     create_on_update=True,
     durability=Durability.LAZY,
     generation=False,

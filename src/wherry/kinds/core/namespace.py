@@ -1,11 +1,15 @@
 """Namespace: a room of names; its status tells whether it is being emptied."""
 
+from wherry.kinds import checks
+from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, path
 from wherry.kinds.defaults import fill, section
 from wherry.kinds.kind import Column, Kind
 from wherry.objects import Obj, names
+from wherry.objects.field_errors import invalid
 
 FINALIZER = "kubernetes"
+_PLAIN_FINALIZERS = (FINALIZER, "orphan", "foregroundDeletion")
 _NAME_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -29,6 +33,14 @@ def prepare_update(new: Obj, old: Obj) -> None:
     new["spec"] = old.get("spec", {})
 
 
+def validate(obj: Obj) -> Errors:
+    for finalizer in (obj.get("spec") or {}).get("finalizers") or ():
+        yield from checks.named("spec.finalizers", finalizer, names.qualified_name)
+        if "/" not in finalizer and finalizer not in _PLAIN_FINALIZERS:
+            message = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid("spec.finalizers", finalizer, message)
+
+
 NAMESPACE = Kind(
     group="",
     version="v1",
@@ -43,6 +55,7 @@ NAMESPACE = Kind(
     default=default,
     prepare=prepare,
     prepare_update=prepare_update,
+    validate=validate,
     validate_name=names.dns1123_label,
     columns=(Column(name="Status", cell=path("status.phase"), description="Whether it lives or goes."), AGE),
     generation=False,

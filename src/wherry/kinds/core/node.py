@@ -15,31 +15,49 @@ _ROLE_LABEL = "kubernetes.io/role"
 
 
 def default(obj: Obj) -> None:
+    _pair_cidrs(obj.get("spec") or {})
     status = obj.get("status") or {}
-    if status.get("capacity") is not None and status.get("allocatable") is None:
+    if status.get("capacity") and not status.get("allocatable"):
         status["allocatable"] = deepcopy(status["capacity"])
     for part in ("capacity", "allocatable"):
         podspec.round_up(status.get(part))
+
+
+def _pair_cidrs(spec: Obj) -> None:
+    """`podCIDR` is the first of `podCIDRs`; where a client says both and they differ, the one counts."""
+    first, every = spec.get("podCIDR"), spec.get("podCIDRs") or []
+    if first and every[:1] != [first]:
+        spec["podCIDRs"] = [first]
+    elif every and not first:
+        spec["podCIDR"] = every[0]
 
 
 def validate(obj: Obj) -> Errors:
     yield from scheduling_checks.taints("metadata.taints", obj.get("spec") or {})  # upstream's path
     for index, cidr in enumerate((obj.get("spec") or {}).get("podCIDRs") or ()):
         yield from checks.cidr(f"spec.podCIDRs[{index}]", cidr)
+    if len(_versions(obj)) > len(set(_versions(obj))):
+        cidrs = obj["spec"]["podCIDRs"]
+        yield invalid("spec.podCIDRs", cidrs, "may specify no more than one CIDR for each IP family")
     status = obj.get("status") or {}
     for part in ("capacity", "allocatable"):
         for name, text in (status.get(part) or {}).items():
             amount = quantities.parse(text)
             if amount.nano < 0:
                 yield invalid(f"status.{part}.{name}", str(amount), "must be greater than or equal to 0")
-    seen: list[Obj] = []
-    for index, address in enumerate(status.get("addresses") or ()):
-        if address in seen:
-            yield duplicate(f"status.addresses[{index}]", address)
-        seen.append(address)
+
+
+def _versions(obj: Obj) -> list[bool]:
+    """Of each pod range, whether it is IPv6."""
+    return [":" in cidr for cidr in (obj.get("spec") or {}).get("podCIDRs") or ()]
 
 
 def validate_update(new: Obj, old: Obj) -> Errors:
+    seen: list[Obj] = []
+    for index, address in enumerate((new.get("status") or {}).get("addresses") or ()):
+        if address in seen:
+            yield duplicate(f"status.addresses[{index}]", address)
+        seen.append(address)
     after, before = new.get("spec") or {}, old.get("spec") or {}
     if before.get("podCIDRs") and after.get("podCIDRs") != before["podCIDRs"]:
         yield forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')

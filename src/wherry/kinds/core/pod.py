@@ -1,11 +1,13 @@
 """Pod: containers that live and die together on one node."""
 
 from wherry.kinds.checks import Errors
-from wherry.kinds.core import container_checks, pod_checks, pod_columns, podspec
+from wherry.kinds.core import container_checks, label_keys, pod_changes, pod_checks, pod_columns, podspec
 from wherry.kinds.defaults import items, section
 from wherry.kinds.kind import Kind
 from wherry.objects import Obj
 from wherry.objects.field_errors import forbidden
+
+_GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
 def default(obj: Obj) -> None:
@@ -16,7 +18,14 @@ def default(obj: Obj) -> None:
 
 def prepare(obj: Obj) -> None:
     """A new pod waits; how it is treated when memory runs short is settled for life."""
-    obj["status"] = {"phase": "Pending", "qosClass": podspec.qos_class(obj["spec"])}
+    meta, spec = obj["metadata"], obj["spec"]
+    obj["status"] = {"phase": "Pending", "qosClass": podspec.qos_class(spec)}
+    if spec.get("schedulingGates"):
+        condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": _GATED}
+        if meta.get("creationTimestamp"):
+            condition["lastTransitionTime"] = meta["creationTimestamp"]
+        obj["status"]["conditions"] = [condition]
+    label_keys.merge(spec, meta.get("labels") or {})
 
 
 def validate(obj: Obj) -> Errors:
@@ -32,7 +41,7 @@ def validate(obj: Obj) -> Errors:
 
 
 def validate_update(new: Obj, old: Obj) -> Errors:
-    yield from pod_checks.update(new["spec"], old["spec"])
+    yield from pod_changes.update(new["spec"], old["spec"])
 
 
 def grace_seconds(obj: Obj) -> int:

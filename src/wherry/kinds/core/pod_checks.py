@@ -1,6 +1,7 @@
-"""What holds of a pod's spec, in a pod and in a template, and what of it may change."""
+"""What holds of a pod's spec, in a pod and in a template."""
 
-from copy import deepcopy
+import re
+from collections.abc import Sequence
 
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
@@ -8,18 +9,18 @@ from wherry.kinds.core import container_checks, scheduling_checks, security_chec
 from wherry.kinds.core.container_checks import Surroundings
 from wherry.kinds.defaults import items
 from wherry.objects import Obj, names
-from wherry.objects.field_errors import duplicate, forbidden, invalid, required
+from wherry.objects.field_errors import FieldError, duplicate, forbidden, invalid, required
 
 _LONGEST = 2**31 - 1
-_CHANGEABLE = (
-    "`spec.containers[*].image`",
-    "`spec.initContainers[*].image`",
-    "`spec.activeDeadlineSeconds`",
-    "`spec.tolerations` (only additions to existing tolerations)",
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-)
 _DNS_LIMITS = {"nameservers": 3, "searches": 32}
 _SEARCH_CHARACTERS = 2048
+_NAME_CHARACTERS = 253
+_PART = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_UNDERSCORED = re.compile(rf"{_PART}(\.{_PART})*")
+_UNDERSCORED_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
+    "and must start and end with an alphanumeric character"
+)
 
 
 def template(path: str, given: Obj) -> Errors:
@@ -38,9 +39,10 @@ def template(path: str, given: Obj) -> Errors:
 
 def spec(path: str, given: Obj, *, in_template: bool = False) -> Errors:
     grace = given.get("terminationGracePeriodSeconds")
-    volumes = frozenset(volume.get("name", "") for volume in items(given, "volumes"))
+    wrong_volumes = list(volume_checks.volumes(f"{path}.volumes", given))
+    yield from wrong_volumes
+    volumes = _sound_volumes(f"{path}.volumes", given, wrong_volumes)
     around = Surroundings(volumes, 30 if grace is None else grace, given.get("hostUsers") is not False)
-    yield from volume_checks.volumes(f"{path}.volumes", given)
     yield from container_checks.containers(f"{path}.containers", given, around)
     yield from container_checks.init_containers(f"{path}.initContainers", given, around)
     yield from container_checks.ephemeral_containers(f"{path}.ephemeralContainers", given, around)
@@ -62,6 +64,16 @@ def spec(path: str, given: Obj, *, in_template: bool = False) -> Errors:
     if given.get("preemptionPolicy") is not None:
         words = ("PreemptLowerPriority", "Never")
         yield from checks.required_word(f"{path}.preemptionPolicy", given["preemptionPolicy"], words)
+
+
+def _sound_volumes(path: str, given: Obj, wrong: Sequence[FieldError]) -> frozenset[str]:
+    """Only a volume without errors can be mounted."""
+    bad = tuple(error.path for error in wrong)
+    return frozenset(
+        volume.get("name", "")
+        for index, volume in enumerate(items(given, "volumes"))
+        if not any(one.startswith(f"{path}[{index}]") for one in bad)
+    )
 
 
 def _host_network(path: str, given: Obj, *, in_template: bool) -> Errors:
@@ -104,12 +116,22 @@ def _dns_config(path: str, config: Obj) -> Errors:
         message = "must not have more than 2048 characters (including spaces) in the search list"
         yield invalid(f"{path}.searches", searches, message)
     for index, search in enumerate(searches):
-        if search != ".":  # names of services on other systems may have underscores
-            plain = search.removesuffix(".").replace("_", "a")
-            yield from checks.named(f"{path}.searches[{index}]", plain, names.dns1123_subdomain)
+        if search != ".":
+            yield from checks.named(f"{path}.searches[{index}]", search.removesuffix("."), _search_name)
     for index, option in enumerate(items(config, "options")):
         if not option.get("name"):
             yield required(f"{path}.options[{index}]", "must not be empty")
+
+
+def _search_name(value: str) -> str | None:
+    """A domain as resolvers take it: services of other systems have underscores."""
+    long = "must be no more than 253 characters" if len(value) > _NAME_CHARACTERS else ""
+    rule = (
+        ""
+        if _UNDERSCORED.fullmatch(value)
+        else names.pattern_message(_UNDERSCORED_TEXT, _UNDERSCORED.pattern, "example.com")
+    )
+    return "; ".join(part for part in (long, rule) if part) or None
 
 
 def _gates(path: str, given: Obj) -> Errors:
@@ -126,9 +148,18 @@ def _gates(path: str, given: Obj) -> Errors:
 
 
 def _names(path: str, given: Obj) -> Errors:
-    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+    for field in ("serviceAccountName", "nodeName", "priorityClassName"):
         if given.get(field):
             yield from checks.named(f"{path}.{field}", given[field], names.dns1123_subdomain)
+    if given.get("runtimeClassName") is not None:
+        yield from checks.named(f"{path}.runtimeClassName", given["runtimeClassName"], names.dns1123_subdomain)
+    if given.get("os") is not None:
+        if given["os"].get("name"):
+            yield from checks.supported(f"{path}.os", given["os"]["name"], ("linux", "windows"))
+        else:
+            yield required(f"{path}.os.name")
+    if given.get("overhead"):
+        yield from container_checks.resources(f"{path}.overhead", {"limits": given["overhead"]})
     for field in ("hostname", "subdomain"):
         if given.get(field):
             yield from checks.named(f"{path}.{field}", given[field], names.dns1123_label)
@@ -137,72 +168,3 @@ def _names(path: str, given: Obj) -> Errors:
         yield from checks.ip(f"{at}.ip", alias.get("ip", ""))
         for number, name in enumerate(alias.get("hostnames") or ()):
             yield from checks.named(f"{at}.hostnames[{number}]", name, names.dns1123_subdomain)
-
-
-def update(new: Obj, old: Obj) -> Errors:
-    """A pod is what it was, but for its images, its deadline and further tolerations."""
-    if new == old:
-        return
-    for key in ("containers", "initContainers"):
-        if len(new.get(key) or ()) != len(old.get(key) or ()):
-            yield forbidden(f"spec.{key}", "pod updates may not add or remove containers")
-            return
-    wrong = [*_deadline(new, old), *_added_tolerations(new, old), *_opened_gates(new, old)]
-    yield from wrong
-    if not wrong and _pinned(new, old) != _pinned(old, old):
-        fields = ",".join(_CHANGEABLE)
-        yield forbidden("spec", f"pod updates may not change fields other than {fields}\n{_difference(new, old)}")
-
-
-def _deadline(new: Obj, old: Obj) -> Errors:
-    path, after, before = (
-        "spec.activeDeadlineSeconds",
-        new.get("activeDeadlineSeconds"),
-        old.get("activeDeadlineSeconds"),
-    )
-    if after is None:
-        if before is not None:
-            yield invalid(path, None, "must not update from a positive integer to nil value")
-    elif before is not None and before < after:
-        yield invalid(path, after, "must be less than or equal to previous value")
-
-
-def _added_tolerations(new: Obj, old: Obj) -> Errors:
-    after = [_without_seconds(toleration) for toleration in items(new, "tolerations")]
-    if any(_without_seconds(toleration) not in after for toleration in items(old, "tolerations")):
-        message = "existing toleration can not be modified except its tolerationSeconds"
-        yield forbidden("spec.tolerations", message)
-
-
-def _without_seconds(toleration: Obj) -> Obj:
-    return {key: value for key, value in toleration.items() if key != "tolerationSeconds" and value not in ("", None)}
-
-
-def _opened_gates(new: Obj, old: Obj) -> Errors:
-    before = {gate.get("name") for gate in items(old, "schedulingGates")}
-    for index, gate in enumerate(items(new, "schedulingGates")):
-        if gate.get("name") not in before:
-            message = f"only deletion is allowed, but found new scheduling gate '{gate.get('name', '')}'"
-            yield forbidden(f"spec.schedulingGates[{index}].name", message)
-
-
-def _pinned(new: Obj, old: Obj) -> Obj:
-    """The new spec with all that may change as it was before."""
-    out = {key: value for key, value in deepcopy(new).items() if value not in (None, [], {}, "", False)}
-    for key in ("containers", "initContainers"):
-        for container, before in zip(items(out, key), items(old, key), strict=True):
-            container["image"] = before.get("image")
-    for key in ("activeDeadlineSeconds", "schedulingGates", "tolerations"):
-        out[key] = old.get(key)
-    if old.get("schedulingGates"):
-        for key in ("nodeSelector", "affinity"):
-            out[key] = old.get(key)
-    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and new.get("terminationGracePeriodSeconds") == 1:
-        out["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
-    return out
-
-
-def _difference(new: Obj, old: Obj) -> str:
-    after, before = _pinned(new, old), _pinned(old, old)
-    changed = sorted(key for key in {*after, *before} if after.get(key) != before.get(key))
-    return "changed: " + ", ".join(f"spec.{key}" for key in changed)

@@ -1,5 +1,6 @@
 """Defaults of a pod's spec: those that a pod template gets too, and those of a pod alone."""
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 
@@ -17,6 +18,15 @@ _VOLUME_DEFAULTS: Mapping[str, Mapping[str, str | bool]] = {
     "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
     "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
 }
+
+_HOST = r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?"
+_DOMAIN = rf"(?:{_HOST}(?:\.{_HOST})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,}))?"
+)
+"""The name of an image, as registries take it."""
 
 
 def containers(spec: Obj) -> Iterator[Obj]:
@@ -133,9 +143,11 @@ def round_up(resources: Obj | None) -> None:
 
 def pull_policy(image: str) -> str:
     """Always for the tag `latest`, said or meant; otherwise what is there will do."""
-    name, _, digest = image.partition("@")
-    _, _, tag = name.rpartition("/")[2].partition(":")
-    return "Always" if tag == "latest" or not (tag or digest) else "IfNotPresent"
+    reference = _REFERENCE.fullmatch(image)
+    if reference is None:  # refused later, or by the runtime
+        return "IfNotPresent"
+    tag = reference["tag"]
+    return "Always" if tag == "latest" or not (tag or reference["digest"]) else "IfNotPresent"
 
 
 def _default_requests(resources: Obj) -> None:

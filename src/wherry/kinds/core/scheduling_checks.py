@@ -2,35 +2,35 @@
 
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
+from wherry.kinds.core import label_keys
+from wherry.kinds.core.label_keys import PREFERRED, REQUIRED
 from wherry.kinds.defaults import items
 from wherry.objects import Obj, names
 from wherry.objects.field_errors import duplicate, forbidden, invalid, required
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _NODE_NAME = "metadata.name"
 
 
 def affinity(path: str, given: Obj | None) -> Errors:
     nodes = (given or {}).get("nodeAffinity") or {}
-    if nodes.get(_REQUIRED) is not None:
-        at = f"{path}.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
-        terms = list(items(nodes[_REQUIRED], "nodeSelectorTerms"))
+    if nodes.get(REQUIRED) is not None:
+        at = f"{path}.nodeAffinity.{REQUIRED}.nodeSelectorTerms"
+        terms = list(items(nodes[REQUIRED], "nodeSelectorTerms"))
         if not terms:
             yield required(at, "must have at least one node selector term")
         for index, term in enumerate(terms):
             yield from _node_term(f"{at}[{index}]", term, values=True)
-    for index, term in enumerate(items(nodes, _PREFERRED)):
-        at = f"{path}.nodeAffinity.{_PREFERRED}[{index}]"
+    for index, term in enumerate(items(nodes, PREFERRED)):
+        at = f"{path}.nodeAffinity.{PREFERRED}[{index}]"
         yield from _weight(at, term)
         yield from _node_term(f"{at}.preference", term.get("preference") or {}, values=False)
     for key in ("podAffinity", "podAntiAffinity"):
         pods = (given or {}).get(key) or {}
-        for index, term in enumerate(items(pods, _REQUIRED)):
-            yield from _pod_term(f"{path}.{key}.{_REQUIRED}[{index}]", term)
-        for index, weighted in enumerate(items(pods, _PREFERRED)):
-            at = f"{path}.{key}.{_PREFERRED}[{index}]"
+        for index, term in enumerate(items(pods, REQUIRED)):
+            yield from _pod_term(f"{path}.{key}.{REQUIRED}[{index}]", term)
+        for index, weighted in enumerate(items(pods, PREFERRED)):
+            at = f"{path}.{key}.{PREFERRED}[{index}]"
             yield from _weight(at, weighted)
             yield from _pod_term(f"{at}.podAffinityTerm", weighted.get("podAffinityTerm") or {})
 
@@ -85,6 +85,7 @@ def _pod_term(path: str, term: Obj) -> Errors:
         yield from checks.label_selector(f"{path}.{field}", term.get(field))
     for name in term.get("namespaces") or ():
         yield from checks.named(f"{path}.namespace", name, names.dns1123_label)
+    yield from label_keys.check(path, term)
     key = term.get("topologyKey") or ""
     if not key:
         yield required(f"{path}.topologyKey", "can not be empty")
@@ -112,6 +113,7 @@ def spreading(path: str, spec: Obj) -> Errors:
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             if constraint.get(field) is not None:
                 yield from checks.supported(f"{at}.{field}", constraint[field], ("Honor", "Ignore"))
+        yield from label_keys.check(at, constraint)
         yield from checks.label_selector(f"{at}.labelSelector", constraint.get("labelSelector"))
 
 

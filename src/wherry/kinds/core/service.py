@@ -3,7 +3,7 @@
 from wherry.kinds.columns import AGE, NONE, UNKNOWN, path
 from wherry.kinds.core import service_checks
 from wherry.kinds.core.service_checks import externally_accessible, needs_health_check
-from wherry.kinds.defaults import fill, fill_zero, items, section
+from wherry.kinds.defaults import fill, fill_absent, fill_zero, items, section
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.objects import Obj, names
 
@@ -24,7 +24,7 @@ def default(obj: Obj) -> None:
     if externally_accessible(spec):
         fill(spec, "externalTrafficPolicy", "Cluster")
     if spec["type"] in _WITH_CLUSTER_IP:
-        fill(spec, "internalTrafficPolicy", "Cluster")
+        fill_absent(spec, "internalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
         fill(spec, "allocateLoadBalancerNodePorts", True)
     balancer = section(section(obj, "status"), "loadBalancer")
@@ -49,9 +49,9 @@ def prepare(obj: Obj) -> None:
 def prepare_update(new: Obj, old: Obj) -> None:
     """What was given out stays where a client leaves it out; what the new type has no use for goes, if unchanged."""
     after, before = new["spec"], old["spec"]
-    if after.get("type") in _WITH_CLUSTER_IP and before.get("type") in _WITH_CLUSTER_IP:
+    if "ExternalName" not in (after.get("type"), before.get("type")):
         _keep_cluster_ip(after, before)
-    elif before.get("type") in _WITH_CLUSTER_IP:
+    elif before.get("type") != "ExternalName":
         for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             _drop_same(after, before, field)
     _keep_or_drop_ports(after, before)
@@ -77,23 +77,29 @@ def _pair_cluster_ips(spec: Obj) -> None:
 
 
 def _keep_cluster_ip(after: Obj, before: Obj) -> None:
-    if not after.get("clusterIP") and not after.get("clusterIPs") and before.get("clusterIP"):
-        after["clusterIP"], after["clusterIPs"] = before["clusterIP"], list(before.get("clusterIPs") or ())
-    elif after.get("clusterIP") != before.get("clusterIP") and after.get("clusterIPs") == before.get("clusterIPs"):
-        after["clusterIPs"] = [after["clusterIP"]] if after.get("clusterIP") else []
+    if before.get("clusterIP"):
+        fill(after, "clusterIP", before["clusterIP"])
+    if before.get("clusterIPs") and not after.get("clusterIPs"):
+        after["clusterIPs"] = list(before["clusterIPs"])
+    if after.get("clusterIP") != before.get("clusterIP") and after.get("clusterIPs") == before.get("clusterIPs"):
+        after["clusterIPs"] = [after["clusterIP"]]
 
 
 def _keep_or_drop_ports(after: Obj, before: Obj) -> None:
-    old = {(port.get("protocol"), port.get("port")): port.get("nodePort") for port in items(before, "ports")}
+    old = {port.get("name") or "": port.get("nodePort") for port in items(before, "ports")}
     taken = {port.get("nodePort") for port in items(after, "ports")}
     if after.get("type") in _WITH_NODE_PORT:
         for port in items(after, "ports"):
-            number = old.get((port.get("protocol"), port.get("port")))
+            number = old.get(port.get("name") or "")
             if number and not port.get("nodePort") and number not in taken:
                 port["nodePort"] = number
-    elif before.get("type") in _WITH_NODE_PORT and taken <= {*old.values(), None, 0}:
+    elif before.get("type") in _WITH_NODE_PORT and taken <= {*_node_ports(before), None, 0}:
         for port in items(after, "ports"):
             port.pop("nodePort", None)
+
+
+def _node_ports(spec: Obj) -> set[int]:
+    return {port["nodePort"] for port in items(spec, "ports") if port.get("nodePort")}
 
 
 def _drop_same(after: Obj, before: Obj, field: str) -> None:

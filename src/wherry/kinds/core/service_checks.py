@@ -8,6 +8,7 @@ from wherry.objects.field_errors import duplicate, forbidden, invalid, required
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+_FAMILIES = ("IPv4", "IPv6")
 _POLICIES = ("Cluster", "Local")
 _LONGEST_AFFINITY = 86400
 _ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
@@ -121,7 +122,7 @@ def _cluster_ips(spec: Obj) -> Errors:
     if len(versions) > len(set(versions)):
         yield invalid(path, every, "may specify no more than one IP for each IP family")
     for index, (version, family) in enumerate(zip(versions, spec.get("ipFamilies") or (), strict=False)):
-        if family != f"IPv{version}":
+        if family != f"IPv{version}" and family in _FAMILIES:
             yield invalid(
                 f"{path}[{index}]", every[index], f"expected an {family} value as indicated by `ipFamilies[{index}]`"
             )
@@ -130,7 +131,7 @@ def _cluster_ips(spec: Obj) -> Errors:
 def _families(spec: Obj) -> Errors:
     families = spec.get("ipFamilies") or []
     for index, family in enumerate(families):
-        yield from checks.supported(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
+        yield from checks.supported(f"spec.ipFamilies[{index}]", family, _FAMILIES)
         if family in families[:index]:
             yield duplicate(f"spec.ipFamilies[{index}]", family)
     if spec.get("ipFamilyPolicy") is not None:

@@ -25,6 +25,7 @@ _RESOURCES = tuple(
 )
 _SUBSCRIPT = re.compile(r"(metadata\.(?:annotations|labels))\['(.*)'\]")
 _MEMORY_DIVISORS = frozenset(["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"])
+_COUNTED = {"memory": "memory", "ephemeral-storage": "local ephemeral storage"}
 _VARIABLE_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
 
 
@@ -124,6 +125,10 @@ def _field(path: str, ref: Obj, allowed: Sequence[str]) -> Errors:
     if not field:
         yield required(f"{path}.fieldPath")
         return
+    if ref["apiVersion"] != "v1":
+        message = f"error converting fieldPath: unsupported pod version: {ref['apiVersion']}"
+        yield invalid(f"{path}.fieldPath", field, message)
+        return
     subscript = _SUBSCRIPT.fullmatch(field)
     if subscript:
         key = subscript[2].lower() if subscript[1].endswith("annotations") else subscript[2]
@@ -151,14 +156,18 @@ def _divisor(path: str, resource: str, ref: Obj) -> Errors:
     divisor = quantities.parse(ref.get("divisor") or "0")
     if not divisor.nano:
         return
-    _, _, name = resource.partition(".")
+    part, _, name = resource.partition(".")
+    if part not in ("limits", "requests"):
+        return
     if name == "cpu":
         if str(divisor) not in ("1m", "1"):
             yield invalid(
                 f"{path}.divisor", resource, "only divisor's values 1m and 1 are supported with the cpu resource"
             )
-    elif str(divisor) not in _MEMORY_DIVISORS:
-        what = {"memory": "memory", "ephemeral-storage": "local ephemeral storage"}.get(name, "hugepages")
+    elif name in _COUNTED or name.startswith("hugepages-"):
+        if str(divisor) in _MEMORY_DIVISORS:
+            return
+        what = _COUNTED.get(name, "hugepages")
         values = "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei"
         message = f"only divisor's values {values} are supported with the {what} resource"
         yield invalid(f"{path}.divisor", resource, message)

@@ -79,8 +79,8 @@ def _nfs(path: str, source: Obj) -> Errors:
     for field in ("server", "path"):
         if not source.get(field):
             yield required(f"{path}.{field}")
-    if source.get("path") and not source["path"].startswith("/"):
-        yield invalid(f"{path}.path", source["path"], "must be an absolute path")
+    if not (source.get("path") or "").startswith("/"):
+        yield invalid(f"{path}.path", source.get("path") or "", "must be an absolute path")
 
 
 def _projected(path: str, volume: Obj) -> Errors:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, UNSET, first_few, path
-from wherry.kinds.defaults import fill, items, section
+from wherry.kinds.defaults import fill_absent, items, section
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.objects import Obj, names
 from wherry.objects.field_errors import duplicate, invalid, required
@@ -16,8 +16,8 @@ _VERSIONS = {"IPv4": 4, "IPv6": 6}
 
 def default(obj: Obj) -> None:
     for port in items(obj, "ports"):
-        fill(port, "name", "")
-        fill(port, "protocol", "TCP")
+        fill_absent(port, "name", "")
+        fill_absent(port, "protocol", "TCP")
     for endpoint in items(obj, "endpoints"):
         section(endpoint, "conditions")
 
@@ -49,7 +49,7 @@ def _check_ports(ports: Sequence[Obj]) -> Errors:
         if name in seen:
             yield duplicate(f"{at}.name", name)
         seen.add(name)
-        yield from checks.required_word(f"{at}.protocol", port.get("protocol"), checks.PROTOCOLS)
+        yield from checks.supported(f"{at}.protocol", port.get("protocol"), checks.PROTOCOLS)
         if port.get("appProtocol") is not None:
             yield from checks.named(f"{at}.appProtocol", port["appProtocol"], names.qualified_name)
 

@@ -31,7 +31,10 @@ def validate_cluster_role(obj: Obj) -> Errors:
     if not chosen:
         yield required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
     for index, selector in enumerate(chosen):
-        yield from checks.label_selector(f"{path}[{index}]", selector)
+        wrong = list(checks.label_selector(f"{path}[{index}]", selector))
+        yield from wrong
+        if wrong:
+            yield invalid(f"{path}[{index}]", None, "invalid label selector.")
 
 
 def _rule(path: str, rule: Obj, *, namespaced: bool) -> Errors:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE
-from wherry.kinds.defaults import fill, items
+from wherry.kinds.defaults import fill, items, section
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.kinds.rbac.role import GROUP
 from wherry.objects import Obj, names
@@ -13,8 +13,7 @@ from wherry.objects.field_errors import invalid, required
 
 
 def default(obj: Obj) -> None:
-    if obj.get("roleRef") is not None:
-        fill(obj["roleRef"], "apiGroup", GROUP)
+    fill(section(obj, "roleRef"), "apiGroup", GROUP)
     for subject in items(obj, "subjects"):
         if subject.get("kind") in ("User", "Group"):
             fill(subject, "apiGroup", GROUP)

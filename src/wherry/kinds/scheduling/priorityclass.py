@@ -3,7 +3,7 @@
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, path
-from wherry.kinds.defaults import fill
+from wherry.kinds.defaults import fill_absent
 from wherry.kinds.kind import Column, Kind
 from wherry.objects import Obj
 from wherry.objects.field_errors import forbidden
@@ -14,7 +14,7 @@ _HIGHEST = 1_000_000_000  # of others
 
 
 def default(obj: Obj) -> None:
-    fill(obj, "preemptionPolicy", "PreemptLowerPriority")
+    fill_absent(obj, "preemptionPolicy", "PreemptLowerPriority")
 
 
 def validate(obj: Obj) -> Errors:
