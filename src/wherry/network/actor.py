@@ -147,6 +147,15 @@ class Network:
             message = f"Port {ports} is in use on {balancer.LOOPBACK}: reachable at {address} instead"
             self.record(service, "Normal", "AddressTaken", message)
 
+    def _selected(self, pod: Obj) -> bool:
+        """Whether a Service selects the pod, or a slice lists it nevertheless."""
+        labels = (pod["metadata"].get("labels") or {}).items()
+        for service in self.mirror.list(SERVICE, pod["metadata"]["namespace"]):
+            selector = service["spec"].get("selector") or {}
+            if selector and selector.items() <= labels:
+                return True
+        return pod["metadata"]["uid"] in routed_pods(self.mirror.list(SLICE, pod["metadata"]["namespace"]))
+
 
 def _udp(rules: Ruleset | None) -> frozenset[Endpoint]:
     targets = rules.targets.values() if rules else ()
@@ -161,12 +170,3 @@ def _address(service: Obj) -> str:
     """The balancer's address in the status, "" without one."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
     return str(ingress[0].get("ip") or "")
-
-    def _selected(self, pod: Obj) -> bool:
-        """Whether a Service selects the pod, or a slice lists it nevertheless."""
-        labels = (pod["metadata"].get("labels") or {}).items()
-        for service in self.mirror.list(SERVICE, pod["metadata"]["namespace"]):
-            selector = service["spec"].get("selector") or {}
-            if selector and selector.items() <= labels:
-                return True
-        return pod["metadata"]["uid"] in routed_pods(self.mirror.list(SLICE, pod["metadata"]["namespace"]))
