@@ -1,129 +1,94 @@
-"""A Ruleset in the kernel: nftables commands (pure), and one `nft -f -` transaction that carries them out.
+"""A Ruleset in the kernel: the text of one `nft -f -` transaction (pure), and the call that carries it out.
 
-Only the table `inet NAME` is touched. Changes are sent as the difference to what was applied last, so that a thousand
-Services cost nothing when one of them changes, and so that the memory of session affinity stays; where that fails (as
-someone else has removed the table) the whole table is replaced.
-
-Two facts shape the rules. The translating (nat) chains see only the first packet of a connection: who is connected
-stays connected. And what is still addressed to the service range after them has no Service, or no ready endpoint.
+Only the table `inet NAME` is touched, and it is replaced as a whole: created if missing, deleted, defined anew, in one
+transaction. The nat chains see only the first packet of a connection, so whoever is connected stays connected. Whatever
+is still addressed to the service range after translation has no Service or no ready endpoint, and is refused.
 """
 
-import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterable
+from ipaddress import IPv4Address
 
-from wherry.network.ruleset import Endpoint, Ruleset, Settings, Target
-from wherry.process import ProgramError, run
-
-
-class Packets(Protocol):
-    """Whoever routes packets by a Ruleset: the kernel, or a test's model of it."""
-
-    async def apply(self, rules: Ruleset) -> None:
-        """Return when every new connection is routed by exactly these rules. Atomic."""
-        ...
-
-    async def clear(self) -> None:
-        """Forget everything: as if it had never been here."""
-        ...
+from wherry import process
+from wherry.network.ruleset import Ruleset, Target
+from wherry.network.settings import NetworkSettings
 
 
-class Nft:
-    """The kernel's nftables, by the `nft` program."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._applied: Ruleset | None = None
-        self._lock = asyncio.Lock()
-
-    async def apply(self, rules: Ruleset) -> None:
-        async with self._lock:
-            before, self._applied = self._applied, None  # a failure leaves us not knowing what the kernel has
-            if before is not None and await self._changed(before, rules):
-                self._applied = rules
-                return
-            await run("nft", "-f", "-", stdin=replace(rules, self._settings).encode())
-            self._applied = rules
-
-    async def _changed(self, before: Ruleset, rules: Ruleset) -> bool:
-        commands = "".join(f"{line}\n" for line in change(before, rules, self._settings))
-        if not commands:
-            return True
-        done = await run("nft", "-f", "-", stdin=commands.encode(), check=False)
-        return done.code == 0
-
-    def forget(self) -> None:
-        """The table may have been changed by others: replace it whole next time."""
-        self._applied = None
-
-    async def present(self) -> bool:
-        """Whether the kernel has our table."""
-        done = await run("nft", "list", "tables", "inet")
-        return f"table inet {self._settings.table}" in done.stdout.splitlines()
-
-    async def clear(self) -> None:
-        async with self._lock:
-            self._applied = None
-            if await self.present():
-                await run("nft", "delete", "table", "inet", self._settings.table)
+def table_name(name: str) -> str:
+    """nft has no hyphen in identifiers, Kubernetes no underscore in names: nothing collides."""
+    return name.replace("-", "_").replace(".", "_")
 
 
-def replace(rules: Ruleset, settings: Settings) -> str:
-    """One transaction: our table, from whatever there was to exactly these rules."""
-    table = f"inet {settings.table}"
-    lines = [f"add table {table}", f"delete table {table}", f"add table {table}"]
-    lines += _base(settings)
-    lines += change(Ruleset(), rules, settings)
-    return "\n".join(lines) + "\n"
+def render(rules: Ruleset, settings: NetworkSettings) -> str:
+    """The transaction that makes the table be these rules."""
+    table = f"table inet {table_name(settings.name)}"
+    services = [
+        f"{at.address} . {at.protocol} . {at.port} : goto {table_name(name)}"
+        for at, name in sorted(rules.services.items())
+    ]
+    ports = [f"{at.protocol} . {at.port} : goto {table_name(name)}" for at, name in sorted(rules.node_ports.items())]
+    blocks = [
+        _map("services", "ipv4_addr . inet_proto . inet_service", services),
+        _map("node_ports", "inet_proto . inet_service", ports),
+        *(_chain(table_name(name), [_translate(target)]) for name, target in sorted(rules.targets.items())),
+        *_hooks(settings),
+    ]
+    body = "\n".join(line for block in blocks for line in block)
+    # A table must exist to be deleted.
+    return f"{table} {{}}\ndelete {table}\n{table} {{\n{body}\n}}\n"
 
 
-def _base(settings: Settings) -> Iterator[str]:
-    """What does not depend on any Service: the maps, the hooks, and what pods may not do."""
-    table = f"inet {settings.table}"
-    yield f"add map {table} services {{ type ipv4_addr . inet_proto . inet_service : verdict; }}"
-    yield f"add map {table} node_ports {{ type inet_proto . inet_service : verdict; }}"
-    yield f"add map {table} redirects {{ type ipv4_addr . inet_service : ipv4_addr . inet_service; }}"
-    yield f"add set {table} pods_behind_services {{ type ipv4_addr . ipv4_addr; }}"
-    yield f"add set {table} others_behind_services {{ type ipv4_addr . inet_service; }}"
-    for chain, hook, rules in _hooks(settings):
-        yield f"add chain {table} {chain}{f' {{ {hook}; policy accept; }}' if hook else ''}"
-        yield from (f"add rule {table} {chain} {rule}" for rule in rules)
+async def apply(text: str) -> None:
+    """Carry out the transaction. ProgramError quotes nft and means that nothing has changed."""
+    await process.run("nft", "-f", "-", stdin=text.encode())
 
 
-def _hooks(settings: Settings) -> Iterable[tuple[str, str, list[str]]]:
-    """Our chains in the order in which a packet meets them: name, where it hooks in, rules."""
-    bridge, services, pods = settings.bridge, settings.services, settings.pods
-    service = f"ip daddr {services} ip daddr . meta l4proto . th dport vmap @services"
-    node_port = "meta l4proto . th dport vmap @node_ports"
-    at_node = "fib daddr type local"
-    exposed = {"": [], "0.0.0.0": [f"{at_node} {node_port}"]}.get(  # noqa: S104 - a comparison, nothing is bound here
-        settings.expose, [f"ip daddr {settings.expose} {node_port}"]
-    )
-    # A pod may only send from the pods' network, and connections to ourselves are never carried onto the bridge.
-    yield "refuse", "", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]
-    yield (
-        "source",
-        "type filter hook prerouting priority raw",
-        [f"iifname {bridge} ip saddr != {{ {pods}, 0.0.0.0 }} drop"],
-    )
-    yield (
-        "prerouting",
-        "type nat hook prerouting priority dstnat",
-        [service, f"iifname {bridge} {at_node} {node_port}", *exposed],
-    )
-    yield (
-        "output",
-        "type nat hook output priority -100",
-        # Never from 127.0.0.1 to a pod: it would take route_localnet, which opens every loopback service to the pods.
+async def remove(name: str) -> None:
+    table = f"table inet {table_name(name)}"
+    await apply(f"{table} {{}}\ndelete {table}\n")
+
+
+def _hooks(settings: NetworkSettings) -> Iterable[list[str]]:
+    """The chains that the kernel calls."""
+    service = "ip daddr . meta l4proto . th dport vmap @services"
+    node_port = "fib daddr type local meta l4proto . th dport vmap @node_ports"
+    outside = [f'iifname "{settings.bridge}" {node_port}']
+    if settings.expose == str(IPv4Address(0)):
+        outside = [node_port]
+    elif settings.expose:
+        outside.append(f"ip daddr {settings.expose} {node_port}")
+    yield _chain("prerouting", ["type nat hook prerouting priority dstnat; policy accept;", service, *outside])
+    # From 127.0.0.0/8 no packet may leave for a pod (route_localnet stays off), so node ports are not there.
+    local = f"ip daddr != 127.0.0.0/8 {node_port}"
+    yield _chain("output", ["type nat hook output priority -100; policy accept;", service, local])
+    yield _chain(
+        "postrouting",
         [
-            service,
-            "ip daddr . th dport != 0 drop" if False else "ip daddr 127.0.0.0/8 meta l4proto tcp dnat ip to "
-            "ip daddr . th dport map @redirects",
-            f"ip daddr != 127.0.0.0/8 {at_node} {node_port}",
+            "type nat hook postrouting priority srcnat; policy accept;",
+            # A pod's answer to another pod (or itself) must pass by here to be translated back.
+            f"ip saddr {settings.pods} ip daddr {settings.pods} ct status dnat masquerade",
+            f'ip saddr {settings.pods} ip daddr != {settings.pods} oifname != "{settings.bridge}" masquerade',
         ],
     )
-    refused = f"ip daddr {services} goto refuse"
-    closed = [f"iifname {bridge} ip daddr {{ {', '.join(map(str, settings.closed))} }} goto refuse"]
-    yield "forward", "type filter hook forward priority filter", [refused, *(closed if settings.closed else [])]
-    yield "outgoing", "type filter hook output priority filter", [refused]
-    yield "postrouting", "type nat hook postrouting priority srcnat", _masquerade(settings)
+    yield _chain("refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmp port-unreachable"])
+    refuse = f"ip daddr {settings.services} jump refuse"
+    for hook in ("forward", "filter_output"):
+        name = hook.removeprefix("filter_")
+        yield _chain(hook, [f"type filter hook {name} priority filter; policy accept;", refuse])
+
+
+def _translate(target: Target) -> str:
+    """The rule that picks one endpoint."""
+    choices = ", ".join(f"{index} : {address} . {port}" for index, (address, port) in enumerate(target.endpoints))
+    pick = "jhash ip saddr" if target.by_client else "numgen random"
+    return f"meta l4proto {target.protocol} dnat ip to {pick} mod {len(target.endpoints)} map {{ {choices} }}"
+
+
+def _map(name: str, key: str, elements: list[str]) -> list[str]:
+    lines = [f"  map {name} {{", f"    type {key} : verdict"]
+    if elements:
+        lines += ["    elements = {", *(f"      {element}," for element in elements), "    }"]
+    return [*lines, "  }"]
+
+
+def _chain(name: str, rules: list[str]) -> list[str]:
+    return [f"  chain {name} {{", *(f"    {rule}" for rule in rules), "  }"]
