@@ -43,7 +43,16 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on this machine, and no package of Debian 12 has it")
     root = tmp_path_factory.mktemp("e2e")
-    options: tuple[str, ...] = ("--name", "we2e", "--state", str(root / "st"), "--run-dir", str(root / "rn"), "--port", "17443")
+    options: tuple[str, ...] = (
+        "--name",
+        "we2e",
+        "--state",
+        str(root / "st"),
+        "--run-dir",
+        str(root / "rn"),
+        "--port",
+        "17443",
+    )
     options += ("--bridge", "we2e0", "--pods", "10.187.0.0/16", "--services", "10.188.0.0/16")
     engine = Engine(root, options)
     started = engine.wherry("node", "start")

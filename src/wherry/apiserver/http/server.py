@@ -262,7 +262,7 @@ class Server:
 
 async def listen(server: Server, addresses: list[tuple[str, int]], context: ssl.SSLContext) -> web.ServerRunner:
     """Serve on these addresses by TLS until the runner is cleaned up. Raises OSError where a port is taken."""
-    runner = web.ServerRunner(web.Server(server.handle, access_log=None))
+    runner = web.ServerRunner(web.Server(server.handle, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
     for host, port in addresses:
         await web.TCPSite(runner, host, port, ssl_context=context, backlog=1024).start()
