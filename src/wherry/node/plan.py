@@ -45,7 +45,10 @@ class DropVolumes:
 
 @dataclass(frozen=True)
 class RunSandbox:
+    """`after`: what is left of older ones is stopped first, so that its addresses are free."""
+
     attempt: int
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,11 +214,10 @@ def _new_sandbox(seen: Seen) -> Iterator[Step]:
         yield Tell(
             f"sandbox/{attempt}", "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
         )
-        for sandbox in seen.sandboxes:
-            yield StopSandbox(sandbox.id)
     else:
         attempt = 0
-    yield from _unless_failed(seen, "", "sandbox", RunSandbox(attempt))
+    old = tuple(sandbox.id for sandbox in seen.sandboxes)
+    yield from _unless_failed(seen, "", "sandbox", RunSandbox(attempt, old))
     yield from _pulls(seen, _first(seen))
 
 

@@ -94,7 +94,8 @@ def _first_result(seen: Seen, container: Container, spec: Obj) -> Probed:
     """Before any probe: not ready. After a restart of the engine: as it was, so that Ready does not flip."""
     old = old_status(seen.pod, container.name)
     if old.get("containerID") == f"containerd://{container.id}" and "running" in (old.get("state") or {}):
-        return Probed(started=bool(old.get("started", True)), ready=bool(old.get("ready")))
+        started = not spec.get("startupProbe") or bool(old.get("started"))
+        return Probed(started=started, ready=not spec.get("readinessProbe") or bool(old.get("ready")))
     return Probed(started=not spec.get("startupProbe"), ready=not spec.get("readinessProbe"))
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.unit.kinds.objects import created, errors, obj, update_errors
 from wherry.kinds.coordination.lease import LEASE
+from wherry.kinds.core.namespace import NAMESPACE
+from wherry.kinds.core.node import NODE
 from wherry.kinds.discovery.endpointslice import ENDPOINTSLICE
 from wherry.kinds.kind import Durability, Kind
 from wherry.kinds.rbac.role import CLUSTERROLE, ROLE
@@ -131,3 +133,22 @@ def test_the_role_of_a_binding_does_not_change() -> None:
     (told,) = update_errors(ROLEBINDING, obj(ROLEBINDING, roleRef={"kind": "Role", "name": "b"}), old)
     assert told.startswith("roleRef: Invalid value: ")
     assert told.endswith(": cannot change roleRef")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"podCIDR": "10.0.0.0/24"}, ("10.0.0.0/24", ["10.0.0.0/24"])),
+        ({"podCIDRs": ["10.0.0.0/24", "fd00::/64"]}, ("10.0.0.0/24", ["10.0.0.0/24", "fd00::/64"])),
+        ({"podCIDR": "10.0.1.0/24", "podCIDRs": ["10.0.0.0/24"]}, ("10.0.1.0/24", ["10.0.1.0/24"])),
+    ],
+)
+def test_a_nodes_pod_ranges_agree(given: Obj, kept: tuple[str, list[str]]) -> None:
+    made = created(NODE, obj(NODE, spec=given))["spec"]
+    assert (made["podCIDR"], made["podCIDRs"]) == kept
+
+
+def test_a_finalizer_of_a_namespace_is_qualified() -> None:
+    found = errors(NAMESPACE, obj(NAMESPACE, spec={"finalizers": ["mine", "example.com/mine"]}))
+    message = "name is neither a standard finalizer name nor is it fully qualified"
+    assert found == [f'spec.finalizers: Invalid value: "mine": {message}']

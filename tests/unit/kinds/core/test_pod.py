@@ -426,3 +426,38 @@ def test_wide_columns_say_where_the_pod_is() -> None:
     found = obj(POD, spec=pod_spec(nodeName="n1", readinessGates=gates), status=status)
     wide = [column.value(found, NOW) for column in POD.columns if column.wide]
     assert wide == ["10.1.0.5", "n1", "<none>", "1/2"]
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("web", "Always"),
+        ("shop/web:latest", "Always"),
+        ("localhost:5000/web", "Always"),
+        ("localhost:5000/web:1", "IfNotPresent"),
+        ("web:latest@sha256:" + 64 * "0", "Always"),
+        ("web@sha256:" + 64 * "0", "IfNotPresent"),
+        ("Not An Image", "IfNotPresent"),
+    ],
+)
+def test_an_image_is_pulled_always_when_its_tag_is_latest(image: str, policy: str) -> None:
+    made = created(POD, obj(POD, spec={"containers": [{"name": "app", "image": image}]}))
+    assert made["spec"]["containers"][0]["imagePullPolicy"] == policy
+
+
+def test_a_volume_with_an_error_cannot_be_mounted() -> None:
+    mounts = [{"name": "bad", "mountPath": "/a"}, {"name": "good", "mountPath": "/b"}]
+    volumes = [{"name": "bad", "hostPath": {"path": "/../etc"}}, {"name": "good", "emptyDir": {}}]
+    found = errors(POD, obj(POD, spec={**container_spec(volumeMounts=mounts), "volumes": volumes}))
+    assert [one for one in found if "volumeMounts" in one] == [
+        'spec.containers[0].volumeMounts[0].name: Not found: "bad"'
+    ]
+
+
+def test_a_gated_pod_says_so_from_its_first_moment() -> None:
+    pod = obj(
+        POD, metadata={"creationTimestamp": "2026-01-01T00:00:00Z"}, spec=pod_spec(schedulingGates=[{"name": "a"}])
+    )
+    (condition,) = created(POD, pod)["status"]["conditions"]
+    assert (condition["type"], condition["reason"]) == ("PodScheduled", "SchedulingGated")
+    assert condition["lastTransitionTime"] == "2026-01-01T00:00:00Z"

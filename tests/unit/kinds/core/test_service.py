@@ -131,3 +131,13 @@ def test_kubectl_shows_addresses_and_ports() -> None:
     assert row(found)[2] == "127.0.0.1"
     bare = created(SERVICE, service(type="ExternalName", externalName="example.com", ports=[]))
     assert row(bare) == ["ExternalName", "<none>", "example.com", "<none>", "<unknown>", "<none>"]
+
+
+def test_a_node_port_stays_with_the_name_of_its_port() -> None:
+    def service(*ports: Obj) -> Obj:
+        return created(SERVICE, obj(SERVICE, spec={"type": "NodePort", "ports": list(ports)}))
+
+    old = service({"name": "http", "port": 80, "nodePort": 30080}, {"name": "dns", "port": 53, "nodePort": 30053})
+    new = service({"name": "dns", "port": 5353}, {"name": "http", "port": 8080}, {"name": "new", "port": 9})
+    SERVICE.prepare_update(new, old)
+    assert [port.get("nodePort") for port in new["spec"]["ports"]] == [30053, 30080, None]
