@@ -42,5 +42,5 @@ setup: $(VENV)/.made
 $(VENV)/.made: pyproject.toml requirements.lock hatch_build.py src/wherry/kinds/schema/compile.py src/wherry/kinds/schema/merging.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
