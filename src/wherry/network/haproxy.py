@@ -25,6 +25,7 @@ class HAProxy:
         self._pidfile = directory / "haproxy.pid"
         self._master = directory / "haproxy-master.sock"
         self.stats_socket = directory / "haproxy.sock"
+        self._found = 0  # the master's process id, once seen
 
     def held(self) -> frozenset[tuple[str, int]]:
         """What the running HAProxy listens at. Blocking."""
@@ -32,6 +33,13 @@ class HAProxy:
 
     def pid(self) -> int:
         """The master's process id, 0 if it does not run. Blocking."""
+        # While it reloads it has no command line and no pid file for a moment: who is known is only asked to be alive.
+        if not (self._found and _is_haproxy(self._found)):
+            self._found = self._adopted()
+        return self._found
+
+    def _adopted(self) -> int:
+        """The master that the files tell of, whoever started it."""
         try:
             pid = int(self._pidfile.read_text("ascii").split()[0])
             argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -77,18 +85,24 @@ class HAProxy:
         files = ("-f", str(self._config), "-p", str(self._pidfile))
         # Waits for nobody: with -D the program returns once the listeners are open.
         await process.run("haproxy", "-W", "-D", *files, "-S", f"{self._master},mode,600")
+        # The master answers a little later; a reload before that could not tell the new worker from the first.
+        await self._other_worker(0)
 
     async def _reload(self, pid: int) -> None:
         """Return when a new worker has the listeners: from then on no new request goes the old way."""
-        before = await self._worker()
+        before = await self._other_worker(0)
         os.kill(pid, signal.SIGUSR2)
+        log.debug("haproxy reloaded: worker %d", await self._other_worker(before))
+
+    async def _other_worker(self, before: int) -> int:
+        """Wait until the current worker is not `before`; its process id."""
         try:
             async with asyncio.timeout(_LONGEST):
                 while (now := await self._worker()) in (0, before):  # noqa: ASYNC110 - it does not tell
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
-            raise process.ProgramError(f"haproxy (pid {pid}): no new worker in {_LONGEST:g} s after SIGUSR2") from error
-        log.debug("haproxy reloaded: worker %d", now)
+            raise process.ProgramError(f"haproxy: no new worker within {_LONGEST:g} s") from error
+        return now
 
     async def _worker(self) -> int:
         """The current worker's process id, 0 while there is none (the master is just starting anew)."""
@@ -113,6 +127,16 @@ class HAProxy:
             return self._config.read_text("utf-8")
         except FileNotFoundError:
             return ""
+
+
+def _is_haproxy(pid: int) -> bool:
+    """Whether the process lives (a zombie does not) and is named so. Blocking."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return False
+    name, _, rest = stat.partition(" (")[2].rpartition(") ")
+    return name == "haproxy" and rest[:1] not in ("Z", "X")
 
 
 def can_listen(address: str, port: int) -> bool:

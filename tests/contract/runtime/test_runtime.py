@@ -86,7 +86,9 @@ async def test_a_container_runs_to_its_exit_code_and_tells_of_it(world: World) -
     )
     assert container.started is not None
     assert container.finished is not None
-    assert container.created <= container.started <= container.finished
+    # containerd stamps the start when its call returns: a process that ends at once can have ended before that
+    assert container.created <= container.started
+    assert container.created <= container.finished
     assert (container.name, container.pod_uid, container.image, container.attempt) == ("main", "uid-1", "busybox", 0)
     assert container.sandbox_id == (await world.runtime.sandboxes())[0].id
     await events.aclose()  # type: ignore[attr-defined]

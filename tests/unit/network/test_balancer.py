@@ -63,3 +63,29 @@ async def test_haproxy_starts_reloads_is_adopted_and_ends(tmp_path: Path) -> Non
     finally:
         await first.stop()
     assert not first.pid()
+
+
+@pytest.mark.root
+async def test_a_reload_never_looks_like_an_end(tmp_path: Path) -> None:
+    """Else the next change would start a second HAProxy beside the first, and nobody would end that one."""
+    with socket.create_server(("127.80.9.8", 0)) as probe:
+        port = probe.getsockname()[1]
+    balanced = [service(type="LoadBalancer", ports=[{"name": "http", "port": port, "protocol": "TCP"}])]
+
+    def config(address: str) -> str:
+        slices = [slice_of("web-app", endpoint(address))]
+        return render(frontends(balanced, slices, {KEY: "127.80.9.8"}), tmp_path / "haproxy.sock")
+
+    haproxy = HAProxy(tmp_path)
+    try:
+        await haproxy.apply(config("127.0.0.1"))
+        pid = haproxy.pid()
+        for number in range(2, 5):
+            reload = asyncio.ensure_future(haproxy.apply(config(f"127.0.0.{number}")))
+            while not reload.done():
+                assert haproxy.pid() == pid
+                await asyncio.sleep(0)
+            await reload
+            assert HAProxy(tmp_path).pid() == pid  # one who knows only the files finds it too
+    finally:
+        await haproxy.stop()
