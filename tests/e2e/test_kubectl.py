@@ -78,7 +78,8 @@ def test_applied_manifests_become_ready_replicas_behind_a_service(engine: Engine
 def test_exec_passes_the_environment_and_the_exit_code(engine: Engine) -> None:
     apply(engine)
     assert engine.kubectl("exec", "deploy/webapp", "--", "sh", "-c", "echo $APP_ENV") == "production\n"
-    engine.kubectl("exec", "deploy/webapp", "--", "sh", "-c", "exit 3", check=False)
+    with pytest.raises(AssertionError, match="command terminated with exit code 3"):
+        engine.kubectl("exec", "deploy/webapp", "--", "sh", "-c", "exit 3")
 
 
 def test_logs_show_what_the_container_wrote(engine: Engine) -> None:
