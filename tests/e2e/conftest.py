@@ -1,6 +1,10 @@
-"""An engine of its own for the end-to-end tests: own name, state, port, bridge, networks; nothing is left behind."""
+"""An engine of its own for the end-to-end tests: own name, state, port, bridge, networks; nothing is left behind.
+
+Several test runs go side by side on one machine: each takes the first free slot, and all names and networks follow from it.
+"""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
@@ -24,6 +28,11 @@ class Engine:
     root: Path
     options: tuple[str, ...]
 
+    @property
+    def containerd(self) -> str:
+        """The socket of this engine's own containerd."""
+        return str(self.root / "rn" / "containerd" / "containerd.sock")
+
     def wherry(self, *words: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "wherry.cli", *words, *self.options]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60)
@@ -38,28 +47,54 @@ class Engine:
         return done.stdout
 
 
+@dataclass(frozen=True)
+class Slot:
+    """What one test run has for itself on this machine."""
+
+    number: int
+
+    @property
+    def port(self) -> int:
+        return 17443 + self.number
+
+    def options(self, root: Path) -> tuple[str, ...]:
+        """The settings of an engine that keeps everything under `root`."""
+        number, first = self.number, 20000 + 300 * self.number
+        return (
+            *("--name", f"we2e{number}", "--bridge", f"we2e{number}", "--port", str(self.port)),
+            *("--state", str(root / "st"), "--run-dir", str(root / "rn")),
+            *("--pods", f"10.187.{4 * number}.0/22", "--services", f"10.188.{number}.0/24"),
+            *("--node-ports", f"{first}-{first + 299}"),
+        )
+
+
+@pytest.fixture(scope="session")
+def slot() -> Iterator[Slot]:
+    for number in range(32):
+        lock = os.open(f"/tmp/wherry-e2e-{number}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        try:
+            yield Slot(number)
+        finally:
+            os.close(lock)
+        return
+    pytest.fail("32 test runs are under way on this machine already")
+
+
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(tmp_path_factory: pytest.TempPathFactory, slot: Slot) -> Iterator[Engine]:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on this machine, and no package of Debian 12 has it")
     root = tmp_path_factory.mktemp("e2e")
-    options: tuple[str, ...] = (
-        "--name",
-        "we2e",
-        "--state",
-        str(root / "st"),
-        "--run-dir",
-        str(root / "rn"),
-        "--port",
-        "17443",
-    )
-    options += ("--bridge", "we2e0", "--pods", "10.187.0.0/16", "--services", "10.188.0.0/16")
-    engine = Engine(root, options)
+    engine = Engine(root, slot.options(root))
     started = engine.wherry("node", "start")
     try:
         assert started.returncode == 0, started.stdout + started.stderr
-        socket = str(root / "rn" / "containerd" / "containerd.sock")
-        asyncio.run(import_archive(socket, busybox_archive(IMAGE)))
+        asyncio.run(import_archive(engine.containerd, busybox_archive(IMAGE)))
         yield engine
     finally:
         reset = engine.wherry("node", "reset", "--yes")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from wherry.cli.options import config_of, settings
+from wherry.cli.options import PortRange, config_of, settings
 from wherry.config import Config
 
 START_SECONDS, STOP_SECONDS = 30.0, 20.0
@@ -107,6 +107,7 @@ def _launch(config: Config) -> None:
     argv = [sys.executable, "-m", "wherry.cli", "node", "run", "--name", config.name, "--state", str(config.state)]
     argv += ["--run-dir", str(config.run), "--port", str(config.port), "--bridge", config.bridge]
     argv += ["--pods", config.pods, "--services", config.services]
+    argv += ["--node-ports", PortRange.written(config.node_ports)]
     marker = config.run / "ready"
     marker.unlink(missing_ok=True)
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:

@@ -11,6 +11,28 @@ from wherry.config import Config
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULTS = Config()
 
+
+class PortRange(click.ParamType):
+    """`FIRST-LAST`."""
+
+    name = "first-last"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return int(value[0]), int(value[1])
+        try:
+            first, last = (int(part) for part in str(value).split("-"))
+        except ValueError:
+            self.fail(f"{value!r} is not FIRST-LAST, as in 30000-32767", param, ctx)
+        if not 1 <= first <= last <= 65535:
+            self.fail(f"{value!r} is not a range of ports", param, ctx)
+        return first, last
+
+    @staticmethod
+    def written(ports: tuple[int, int]) -> str:
+        return f"{ports[0]}-{ports[1]}"
+
+
 SETTINGS = (
     click.option("--name", envvar="WHERRY_NAME", default=DEFAULTS.name, show_default=True, help="The node's name."),
     click.option(
@@ -39,6 +61,14 @@ SETTINGS = (
         show_default=True,
         help="Services' addresses.",
     ),
+    click.option(
+        "--node-ports",
+        envvar="WHERRY_NODE_PORTS",
+        type=PortRange(),
+        default=DEFAULTS.node_ports,
+        show_default=PortRange.written(DEFAULTS.node_ports),
+        help="The ports that NodePort Services take.",
+    ),
 )
 
 
@@ -58,4 +88,5 @@ def config_of(given: dict[str, Any]) -> Config:
         bridge=given["bridge"],
         pods=given["pods"],
         services=given["services"],
+        node_ports=given["node_ports"],
     )
