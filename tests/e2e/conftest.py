@@ -1,6 +1,6 @@
 """An engine of its own for the end-to-end tests: own name, state, port, bridge, networks; nothing is left behind.
 
-Several test runs go side by side on one machine: each takes the first free slot, and all names and networks follow from it.
+Several test runs go side by side on one machine: each takes the first free slot, and names and networks follow from it.
 """
 
 import asyncio
