@@ -12,7 +12,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULTS = Config()
 
 
-class PortRange(click.ParamType):
+class PortRange(click.ParamType[tuple[int, int]]):
     """`FIRST-LAST`."""
 
     name = "first-last"
