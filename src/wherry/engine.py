@@ -42,9 +42,10 @@ from wherry.network.actor import Network, NetworkSettings, clean
 from wherry.node.access import NodeAccess
 from wherry.node.containerd import Containerd
 from wherry.node.cri import CriRuntime
-from wherry.node.pods.heartbeat import Heartbeat
-from wherry.node.pods.specs import NodeSettings
-from wherry.node.pods.worker import PodWorkers
+from wherry.node.heartbeat import Heartbeat
+from wherry.node.machine import read_machine
+from wherry.node.settings import NodeSettings
+from wherry.node.worker import PodWorkers
 from wherry.store import Store
 from wherry.tasks import spawn
 from wherry.version import KUBERNETES_VERSION
@@ -87,6 +88,25 @@ def _network(config: Config) -> NetworkSettings:
         cluster_domain=config.cluster_domain,
         balancer_addresses=config.balancer_addresses,
         api_port=config.port,
+    )
+
+
+def _node(config: Config, addresses: Addresses) -> NodeSettings:
+    machine = read_machine(config.state)
+    return NodeSettings(
+        name=config.name,
+        address=addresses.gateway,
+        pods=config.state / "node" / "pods",
+        logs=config.state / "node" / "logs",
+        cgroup_root=f"/{config.name}",
+        cluster_domain=config.cluster_domain,
+        cluster_dns=addresses.gateway,
+        max_pods=config.max_pods,
+        cpu_milli=machine.cpu_milli,
+        memory_bytes=machine.memory_bytes,
+        ephemeral_bytes=machine.ephemeral_bytes,
+        cgroup_v2=machine.cgroup_v2,
+        seccomp_root=config.state / "seccomp",
     )
 
 
@@ -143,15 +163,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
             await network.prepare()
             actors.append(spawn(tasks, "network", network.run()))
-            node = NodeSettings(
-                name=config.name,
-                ip=addresses.gateway,
-                root=str(config.state / "node"),
-                dns=addresses.gateway,
-                cluster_domain=config.cluster_domain,
-                cgroup_root=f"/{config.name}",
-                max_pods=config.max_pods,
-            )
+            node = _node(config, addresses)
             kubelet = client.acting_as("kubelet")
             told = EventRecorder(kubelet, clock, "kubelet", config.name)
             actors.append(spawn(tasks, "kubelet events", told.run()))

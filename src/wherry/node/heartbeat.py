@@ -1,6 +1,5 @@
 """This machine as a Node object: registered at start, its Lease renewed in memory."""
 
-import os
 import platform
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +7,8 @@ from pathlib import Path
 
 from wherry.client.client import Client
 from wherry.clock import Clock
-from wherry.node.pods.specs import NodeSettings
 from wherry.node.runtime import Runtime
+from wherry.node.settings import NodeSettings
 from wherry.objects import Obj
 from wherry.objects.errors import ApiError, NotFound
 from wherry.objects.times import format_micro, format_time
@@ -57,13 +56,13 @@ class Heartbeat:
 def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
     """The Node object of this machine."""
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    space = os.statvfs("/")
+    milli = settings.cpu_milli
     capacity = {
-        "cpu": str(os.cpu_count() or 1),
-        "memory": f"{memory // 1024}Ki",
-        "ephemeral-storage": f"{space.f_frsize * space.f_blocks // 1024}Ki",
+        "cpu": f"{milli}m" if milli % 1000 else str(milli // 1000),
+        "memory": f"{settings.memory_bytes // 1024}Ki",
+        "ephemeral-storage": f"{settings.ephemeral_bytes // 1024}Ki",
         "pods": str(settings.max_pods),
+        **settings.extended,
     }
     stamp = format_time(now)
     said = [
@@ -82,7 +81,7 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
             "capacity": capacity,
             "allocatable": capacity,
             "addresses": [
-                {"type": "InternalIP", "address": settings.ip},
+                {"type": "InternalIP", "address": settings.address},
                 {"type": "Hostname", "address": settings.name},
             ],
             "conditions": [
