@@ -6,7 +6,7 @@ class ImageError(Exception):
 
 
 class BuildError(ImageError):
-    """A step of a build failed. `line` is the Dockerfile's (0 if none is to blame), `tail` the last lines it printed."""
+    """A step of a build failed; `line` is the Dockerfile's (0 if none is to blame), `tail` what it printed last."""
 
     def __init__(self, message: str, *, line: int = 0, tail: tuple[str, ...] = ()) -> None:
         super().__init__(message)
