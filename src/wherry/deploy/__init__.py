@@ -1,3 +1,5 @@
-"""From a folder to running replicas: manifests (pure), apply, the verdict on a rollout (pure). Talks only the
-Kubernetes API, to any server.
+"""From an app's folder to replicas that answer: read and decide (pure), build, apply, watch until there is a verdict.
+
+It talks to a cluster only by the Kubernetes API (`wherry.client`), so the embedded node and any other are the same to
+it; images alone are brought in differently (`deliver`). What is printed, and how, is not here (`wherry.cli`).
 """
