@@ -205,6 +205,7 @@ async def _serve(
     context = tls_context(str(serving.certificate), str(serving.key), str(authority.ca))
     runner = await listen(server, [(config.listen, config.port), (addresses.gateway, config.port)], context)
     stack.push_async_callback(runner.cleanup)
+    stack.callback(server.streams.stop)  # first: open streams would hold the clean-up
 
 
 async def _until(stop: asyncio.Event, store: Store) -> None:

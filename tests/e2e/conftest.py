@@ -39,7 +39,6 @@ class Engine:
 
     def kubectl(self, *words: str, check: bool = True, stdin: str | None = None) -> str:
         env = {**os.environ, "KUBECONFIG": str(self.root / "st" / "kubeconfig")}
-        env |= {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
         done = subprocess.run(
             ["kubectl", *words], capture_output=True, text=True, timeout=60, env=env, input=stdin, check=False
         )
