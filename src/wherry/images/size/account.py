@@ -97,9 +97,8 @@ def account(image: ImageFiles) -> Report:
 
 def _put(seen: dict[str, tuple[Entry, int]], hidden: list[Hidden], entry: Entry, layer: int) -> None:
     before = seen.get(entry.path)
-    if before is not None and before[1] < layer:
-        if not (before[0].directory and entry.directory):
-            _hide(seen, hidden, entry.path, layer, removed=False, itself=True)
+    if before is not None and before[1] < layer and not (before[0].directory and entry.directory):
+        _hide(seen, hidden, entry.path, layer, removed=False, itself=True)
     seen[entry.path] = (entry, layer)
 
 

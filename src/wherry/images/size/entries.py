@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class LayerFiles:
-    """One layer, unpacked in the mind. `removed` and `emptied` are its whiteouts: paths, and directories made opaque."""
+    """One layer. `removed` and `emptied` are its whiteouts: paths, and directories of which nothing below is left."""
 
     digest: str
     stored: int  # bytes as they lie in the registry

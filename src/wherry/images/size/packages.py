@@ -65,11 +65,8 @@ def _distribution(path: str, text: str, texts: Mapping[str, str]) -> tuple[Packa
         if match and "extra ==" not in match[2]:
             needs.append(normalized(match[1]))
     package = Package("python", normalized(head["Name"] or info), head["Version"] or "", tuple(needs), root)
-    owned = [path]
-    for row in csv.reader((texts.get(f"{info}/RECORD") or "").splitlines()):
-        if row:
-            owned.append(_joined(root, row[0]))
-    return package, owned
+    rows = csv.reader((texts.get(f"{info}/RECORD") or "").splitlines())
+    return package, [path, *(_joined(root, row[0]) for row in rows if row)]
 
 
 def _joined(root: str, relative: str) -> str:

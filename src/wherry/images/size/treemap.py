@@ -1,4 +1,4 @@
-"""A picture of an image: each package or folder an area as large as its bytes. SVG, made by the squarified layout. Pure."""
+"""A picture of an image: each package or folder an area as large as its bytes, as SVG. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,10 @@ from wherry.images.size.account import APP, BASE, DEPENDENCIES, Report
 
 _COLOURS = {BASE: "#64748b", DEPENDENCIES: "#0e7490", APP: "#b45309"}
 _WIDTH, _HEIGHT, _HEAD = 960.0, 540.0, 64.0
+_OPENING = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {_HEIGHT + _HEAD:g}" '
+    'font-family="system-ui, sans-serif" font-size="12">'
+)
 _LEAST_SHARE = 0.002  # smaller ones are one area together
 
 
@@ -34,7 +38,8 @@ def areas(report: Report) -> list[Area]:
         if file.owner is not None:
             label = file.owner.name
         else:
-            label = "/" + "/".join(file.path.split("/")[: 2 if file.part == APP else 3][:-1] or [file.path])
+            folders = file.path.split("/")[:-1]
+            label = "/" + "/".join(folders[: 1 if file.part == APP else 2])
         key = (file.part, label)
         sizes[key] = sizes.get(key, 0) + file.size
     if report.wasted:
@@ -85,8 +90,7 @@ def svg(report: Report) -> str:
     """The picture, with a legend and the sum on top; every area has its name and bytes as a title."""
     boxes = squarify(areas(report), 0.0, _HEAD, _WIDTH, _HEIGHT)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {_HEIGHT + _HEAD:g}" '
-        'font-family="system-ui, sans-serif" font-size="12">',
+        _OPENING,
         f"<title>{escape(report.reference)}</title>",
         f'<rect width="{_WIDTH:g}" height="{_HEIGHT + _HEAD:g}" fill="#ffffff"/>',
         f'<text x="8" y="22" font-size="16" fill="#0f172a">{escape(report.reference)}</text>',
