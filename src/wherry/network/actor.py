@@ -4,24 +4,31 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
 
 from wherry import process
 from wherry.client.client import Client
 from wherry.client.mirror import Mirror
 from wherry.clock import Clock
-from wherry.network import balancer, cni, conntrack, nft
+from wherry.network import balancer, cni, conntrack, kubedns, nft
 from wherry.network.conntrack import Connections
+from wherry.network.dns import NameServer
+from wherry.network.forward import Forwarder, HostResolvers
 from wherry.network.haproxy import HAProxy, can_listen
+from wherry.network.records import Records
 from wherry.network.ruleset import Endpoint, Ruleset, compute, routed_pods
 from wherry.network.settings import NetworkSettings
 from wherry.objects import Obj
 from wherry.objects.errors import ApiError, Conflict, NotFound
+from wherry.tasks import spawn
 
 __all__ = ["Network", "NetworkSettings", "clean"]
 
 log = logging.getLogger("wherry.network")
 
 SERVICE, SLICE = "Service", "EndpointSlice.discovery.k8s.io"
+_DNS = 53
 _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
 
 Record = Callable[[Obj, str, str, str], None]
@@ -53,10 +60,32 @@ class Network:
         self._haproxy = HAProxy(self.settings.run / "haproxy")
 
     async def prepare(self) -> None:
-        """Bridge, route and CNI configuration. May be repeated."""
+        """Bridge, route, CNI configuration, and the Service of the DNS. May be repeated."""
         await cni.prepare(self.settings, self.settings.state / "cni")
+        await kubedns.ensure(self.client, self.settings)
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            spawn(tasks, "routing", self._route())
+            spawn(tasks, "dns", self._serve_names())
+
+    async def _serve_names(self) -> None:
+        """Answer the pods' questions; where the port is taken, say so and try again."""
+        settings = self.settings
+        address = str(settings.gateway)
+        resolvers = HostResolvers(Path("/etc/resolv.conf"), frozenset({address}))
+        records = Records(self.mirror, settings.cluster_domain, settings.pods, settings.services)
+        server = NameServer(records, Forwarder(resolvers.servers, self.clock), IPv4Network(settings.pods))
+        while True:
+            try:
+                async with server.serve(address, _DNS):
+                    await asyncio.Event().wait()
+            except OSError as error:
+                again = f"again in {_LAST_RETRY:g} s"
+                log.warning("no DNS for pods: cannot listen at %s:%d: %s; %s", address, _DNS, error.strerror, again)
+                await self.clock.sleep(_LAST_RETRY)
+
+    async def _route(self) -> None:
         self.mirror.on_change([SERVICE, SLICE], lambda new, old: self._wake.set())
         self._wake.set()
         delay = _FIRST_RETRY

@@ -200,5 +200,5 @@ async def _by_tcp(server: str, port: int, query: dns.message.Message) -> dns.mes
     finally:
         writer.close()
     if not query.is_response(message):
-        raise dns.exception.FormError("the answer is to another question")
+        raise OSError("the answer is to another question")
     return message
