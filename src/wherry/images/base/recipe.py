@@ -37,7 +37,6 @@ _DROPPED = re.compile(
     r"|usr/share/zoneinfo/(?:posix|right)/"
     r"|usr/share/base-files/|etc/update-motd|etc/cron|etc/init|etc/motd|etc/issue|etc/debian_version$|var/lib/systemd"
     rf"|usr/lib/python{PYTHON}/(?:EXTERNALLY-MANAGED|pydoc_data/|idlelib/|test/|turtledemo/|lib-dynload/nis\.)"
-    rf"|usr/lib/python{PYTHON}/(?:_sysconfigdata__x86|config-)"
     r"|usr/lib/x86_64-linux-gnu/(?:gconv/(?!gconv-modules|UTF|UNICODE|ISO8859-1\.|libISOIR)|audit/)"
     r"|usr/lib/initramfs|usr/share/initramfs|usr/lib/valgrind|usr/share/python3/runtime"
 )
@@ -74,10 +73,6 @@ _USERS = (
     ("app", 10001, "/home/app", "/bin/sh"),
     ("nobody", 65534, "/nonexistent", "/usr/sbin/nologin"),
 )
-_ADDUSER = """#!/bin/sh
-# Users by Debian's names for it, as Dockerfiles call it: adduser and addgroup of busybox.
-exec busybox ${0##*/} "$@"
-"""
 
 
 def belongs(package: str) -> bool:
@@ -134,8 +129,6 @@ def _base(mtime: int) -> Iterator[Member]:
         yield Member(name=name, target=target, mtime=mtime)
     for applet in _APPLETS.split():
         yield Member(name=f"usr/bin/{applet}", target="busybox", mtime=mtime)
-    for name in ("adduser", "addgroup", "deluser", "delgroup"):
-        yield Member(name=f"usr/sbin/{name}", mode=0o755, mtime=mtime, data=_ADDUSER.encode())
     for name, text in _texts().items():
         yield Member(name=name, mode=0o640 if name == "etc/shadow" else 0o644, mtime=mtime, data=text.encode())
 
