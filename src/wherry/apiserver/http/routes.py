@@ -41,7 +41,7 @@ class Routes:
         elif rest[0] == "namespaces" and group and len(rest) == 2:
             raise not_served()
         kind = self.by_plural.get((group, version, rest[0]))
-        if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
+        if kind is None or (len(rest) > 3 and rest[2] != "proxy") or (namespace and not kind.namespaced):
             raise not_served()
         name = rest[1] if len(rest) > 1 else ""
         return Route(Target(kind, namespace, name, rest[2] if len(rest) > 2 else ""), watching)
@@ -63,6 +63,10 @@ def verb_of(method: str, route: Route, query_watch: bool) -> str:
         "PATCH": "patch",
         "DELETE": "delete" if named else "deletecollection",
     }
+    if (
+        route.target.subresource == "proxy"
+    ):  # every method passes; what is no verb of Kubernetes' needs the right to all
+        verbs |= {"HEAD": "get", "OPTIONS": ""}
     verb = verbs.get(method)
     collection_only = method in ("PUT", "PATCH") and not named
     if verb is None or collection_only or (method == "POST" and named and not route.target.subresource):

@@ -22,6 +22,7 @@ from wherry.apiserver.http.discovery import Discovery
 from wherry.apiserver.http.documents import Document
 from wherry.apiserver.http.negotiation import Form, negotiate
 from wherry.apiserver.http.openapi import OpenAPI
+from wherry.apiserver.http.proxy import Proxy
 from wherry.apiserver.http.reviews import review
 from wherry.apiserver.http.routes import Route, Routes, attributes, not_allowed, not_served, verb_of
 from wherry.apiserver.http.streams import Streams
@@ -57,11 +58,13 @@ class Server:
     version: Mapping[str, str]
     hosts: frozenset[str]
     ready: Callable[[], bool]
+    _proxy: Proxy = field(init=False)
     _routes: Routes = field(init=False)
     _discovery: Discovery = field(init=False)
     _openapi: OpenAPI = field(init=False)
 
     def __post_init__(self) -> None:
+        self._proxy = Proxy(self.registry, self.streams.lifetimes)
         self.kinds_changed()
 
     def kinds_changed(self) -> None:
@@ -231,6 +234,8 @@ class Server:
             raise not_served()
         if name in ("log", "exec", "attach", "portforward"):
             return await self.streams.answer(request, target, object_of(self.registry.find(target)))
+        if name == "proxy":
+            return await self._proxy.answer(request, target)
         sent = body.parse(await body.read(request), request.headers.get("Content-Type", ""))
         options = body.write_options(request.query, user, request.headers.get("User-Agent", ""))
         made = await self._post(target, sent, options)

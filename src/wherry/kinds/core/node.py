@@ -104,7 +104,6 @@ NODE = Kind(
     namespaced=False,
     short_names=("no",),
     status=True,
-    subresources=("proxy",),
     selectable=("spec.unschedulable",),
     default=default,
     validate=validate,

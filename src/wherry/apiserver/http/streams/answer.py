@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
 
+from wherry.apiserver.http.routes import not_allowed
 from wherry.apiserver.http.streams import channels, tunnel
 from wherry.apiserver.http.streams.channels import Channels
 from wherry.apiserver.http.streams.lifetime import Departure, End, Lifetimes
@@ -43,6 +44,8 @@ class Streams:
         self.lifetimes.stop()
 
     async def answer(self, request: web.BaseRequest, target: Target, pod: Obj) -> web.StreamResponse:
+        if request.method != "GET" and (request.method != "POST" or target.subresource == "log"):
+            raise not_allowed()
         with self.lifetimes:
             if target.subresource == "log":
                 return await self._log(request, pod)
@@ -113,7 +116,7 @@ class Streams:
                 if end is not End.DONE:
                     async with asyncio.timeout(FAREWELL):
                         await both.end(ServiceUnavailable(end.value))
-            await _close(socket, end)
+            await _close(socket, End.DONE)  # the Status has said why; another code would hide it
             return socket
 
 

@@ -80,9 +80,8 @@ async def upgrade(
         async with asyncio.timeout(PATIENCE):
             reader, writer = await asyncio.open_connection(place.host, place.port, limit=LONGEST_HEAD, ssl=ssl)
     except (OSError, TimeoutError) as error:
-        raise ServiceUnavailable(
-            f"error trying to reach service: dial tcp {place.host}:{place.port}: {error}"
-        ) from error
+        why = getattr(error, "strerror", "") or "timed out"
+        raise ServiceUnavailable(f"error trying to reach service: dial tcp {place.host}:{place.port}: {why}") from error
     try:
         lines = [f"{method} {place.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
