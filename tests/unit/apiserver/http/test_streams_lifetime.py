@@ -54,8 +54,7 @@ async def test_the_stop_ends_streams_even_later_ones() -> None:
 
 def test_only_so_many_streams_are_open_at_once() -> None:
     lifetimes = Lifetimes(most=2)
-    with lifetimes, lifetimes:
-        with pytest.raises(TooManyRequests, match="2 streams into pods are open"), lifetimes:
-            pass
+    with lifetimes, lifetimes, pytest.raises(TooManyRequests, match="2 streams into pods are open"), lifetimes:
+        pass
     with lifetimes, lifetimes:
         pass
