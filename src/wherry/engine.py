@@ -40,11 +40,14 @@ from wherry.kinds import schema
 from wherry.kinds.catalog import KINDS
 from wherry.network.actor import Network, NetworkSettings, clean
 from wherry.node.access import NodeAccess
+from wherry.node.cgroups import Cgroups, remove_cgroups
 from wherry.node.containerd import Containerd
 from wherry.node.cri import CriRuntime
 from wherry.node.heartbeat import Heartbeat
 from wherry.node.machine import read_machine
+from wherry.node.rotation import LogRotation
 from wherry.node.settings import NodeSettings
+from wherry.node.supervisor import Supervisor
 from wherry.node.worker import PodWorkers
 from wherry.store import Store
 from wherry.tasks import spawn
@@ -70,10 +73,26 @@ class Addresses:
 
 async def reset(config: Config) -> None:
     """Remove every pod and all that the engine has put on the host; the engine itself must be down."""
-    containerd = Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
-    if containerd.process() is not None:
-        await containerd.remove()
+    await _containerd(config).remove()
+    remove_cgroups(f"/{config.name}")
     await clean(_network(config))
+
+
+async def stop_pods(config: Config) -> None:
+    """End every pod, containerd and the network; objects and images stay. The engine itself must be down."""
+    containerd = _containerd(config)
+    if (config.state / "containerd").exists():
+        await containerd.start()
+        async with CriRuntime(containerd.socket) as runtime:
+            for pod in await runtime.sandboxes():
+                await runtime.stop_sandbox(pod.id)
+                await runtime.remove_sandbox(pod.id)
+        await containerd.stop()
+    await clean(_network(config))
+
+
+def _containerd(config: Config) -> Containerd:
+    return Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
 
 
 def _network(config: Config) -> NetworkSettings:
@@ -144,7 +163,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         tokens = Tokens(authority.signing_key(), ISSUER, clock)
         client = LocalClient(registry, tokens, WriteOptions(user=SYSTEM, manager="wherry"))
         mirror = Mirror()
-        containerd = Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
+        containerd = _containerd(config)
         starting = asyncio.ensure_future(containerd.start())
         stack.callback(starting.cancel)
         await bootstrap(client, addresses.service, (addresses.gateway, config.port))
@@ -170,7 +189,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             heartbeat = Heartbeat(kubelet, runtime, clock, node)
             await heartbeat.register()
             actors.append(spawn(tasks, "heartbeat", heartbeat.run()))
-            workers = PodWorkers(kubelet, mirror, runtime, network, clock, told.record, node)
+            supervisor = Supervisor(containerd, clock, heartbeat.runtime_is)
+            actors.append(spawn(tasks, "containerd", supervisor.run()))
+            actors.append(spawn(tasks, "logs", LogRotation(runtime, clock, node).run()))
+            workers = PodWorkers(kubelet, mirror, runtime, network, Cgroups(node), clock, told.record, node)
             actors.append(spawn(tasks, "pods", workers.run()))
             await _serve(config, addresses, authority, server, stack)
             _write_kubeconfig(config, authority)

@@ -476,3 +476,36 @@ def test_a_security_context_reaches_the_process(engine: Engine) -> None:
     assert refused == "sh: can't create /x: Read-only file system"
     status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     assert (status["NoNewPrivs"], status["Seccomp"], int(status["CapBnd"], 16)) == ("1", "2", 1 << 10)
+
+
+def cgroup(engine: Engine, path: str, v1: str, v2: str) -> str:
+    """A file of one of the node's cgroups, in whichever version this machine has."""
+    root = Path("/sys/fs/cgroup")
+    name = engine.options[engine.options.index("--name") + 1]
+    if (root / "cgroup.controllers").exists():
+        return (root / name / path / v2).read_text().strip()
+    return (root / v1.partition(".")[0] / name / path / v1).read_text().strip()
+
+
+def test_requests_and_limits_reach_the_cgroup_of_each_class(engine: Engine) -> None:
+    amounts = {"cpu": "250m", "memory": "32Mi"}
+    create(
+        engine,
+        pod("guaranteed", container(resources={"limits": amounts})),
+        pod("burstable", container(resources={"requests": {"cpu": "100m"}}), container(name="other")),
+        pod("besteffort"),
+    )
+    ready(engine, "guaranteed", "burstable", "besteffort")
+    uids = {name: get(engine, name)["metadata"]["uid"] for name in ("guaranteed", "burstable", "besteffort")}
+    places = {
+        "guaranteed": f"pod{uids['guaranteed']}",
+        "burstable": f"burstable/pod{uids['burstable']}",
+        "besteffort": f"besteffort/pod{uids['besteffort']}",
+    }
+    memory = cgroup(engine, places["guaranteed"], "memory.limit_in_bytes", "memory.max")
+    assert memory == str(32 << 20)
+    shares = [cgroup(engine, place, "cpu.shares", "cpu.weight") for place in places.values()]
+    assert shares in (["256", "102", "2"], ["10", "4", "1"])
+    assert cgroup(engine, "burstable", "cpu.shares", "cpu.weight") in ("102", "4")
+    assert cgroup(engine, places["guaranteed"], "cpu.cfs_quota_us", "cpu.max").split()[0] == "25000"
+    engine.kubectl("delete", "pod", *uids, "--timeout=30s", "--grace-period=1")

@@ -19,9 +19,10 @@ from wherry.node.hooks import HookFailed, Hooks
 from wherry.node.images import Images, NoImage
 from wherry.node.memory import Memory
 from wherry.node.plan import CreateAndStart, Kill, PreStop, RunSandbox, Withdraw
-from wherry.node.ports import Routing
-from wherry.node.runtime import Runtime, RuntimeFailure
-from wherry.node.runtime_spec import Start, container_spec, sandbox_spec
+from wherry.node.ports import PodCgroups, Routing
+from wherry.node.rotation import log_files
+from wherry.node.runtime import Container, Runtime, RuntimeFailure
+from wherry.node.runtime_spec import MESSAGE_FILE, Start, container_spec, sandbox_spec
 from wherry.node.security import BadConfig
 from wherry.node.seen import container_spec as spec_of
 from wherry.node.seen import grace_seconds, init_containers
@@ -51,6 +52,7 @@ class Node:
     resolver: Resolver
     images: Images
     volumes: Volumes
+    cgroups: PodCgroups
     starts: asyncio.Semaphore
 
 
@@ -101,9 +103,10 @@ class Execute:
             async with self.node.starts:
                 for old in step.after:
                     await runtime.stop_sandbox(old)
+                await self.node.cgroups.make(memory.pod)
                 made = await runtime.run_sandbox(spec)
             memory.sandboxes[made] = await runtime.sandbox(made)
-        except RuntimeFailure as error:
+        except (RuntimeFailure, OSError) as error:
             self.tell("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             memory.failed("", "FailedCreatePodSandBox", str(error), self._now)
             return
@@ -240,6 +243,13 @@ class Execute:
             await self.node.client.delete("Pod", meta["namespace"], meta["name"], uid=meta["uid"], grace_seconds=0)
         self.memory.finalized = True
 
+    async def remove_container(self, container_id: str) -> None:
+        """With its logs and its termination message."""
+        await self.node.runtime.remove_container(container_id)
+        known = next((one for one in self.memory.containers if one.id == container_id), None)
+        if known is not None:
+            await asyncio.to_thread(_remove_files, known)
+
     async def remove_sandbox(self, sandbox_id: str) -> None:
         await self.node.runtime.remove_sandbox(sandbox_id)
         self.memory.sandboxes.pop(sandbox_id, None)
@@ -249,7 +259,18 @@ class Execute:
         meta, memory = self.memory.pod["metadata"], self.memory
         logs = self.node.settings.log_dir(meta["namespace"], meta["name"], memory.uid)
         await asyncio.to_thread(shutil.rmtree, logs, True)
+        await self.node.cgroups.remove(memory.pod)
         self.node.images.forget(memory.uid)
 
     def _until(self, by: datetime) -> float:
         return max((by - self._now).total_seconds(), 0.0)
+
+
+def _remove_files(container: Container) -> None:
+    if container.log_path:
+        log = Path(container.log_path)
+        for path in (log, *log_files(log)):
+            path.unlink(missing_ok=True)
+    message = container.annotations.get(MESSAGE_FILE)
+    if message:
+        Path(message).unlink(missing_ok=True)

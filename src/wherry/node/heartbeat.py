@@ -1,5 +1,6 @@
 """This machine as a Node object: registered at start, its Lease renewed in memory."""
 
+import logging
 import platform
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,12 @@ from wherry.clock import Clock
 from wherry.node.runtime import Runtime
 from wherry.node.settings import NodeSettings
 from wherry.objects import Obj
+from wherry.objects.conditions import condition_of, is_true
 from wherry.objects.errors import ApiError, NotFound
 from wherry.objects.times import format_micro, format_time
 from wherry.version import KUBERNETES_VERSION, __version__
+
+log = logging.getLogger("wherry.node")
 
 RENEWED, HOLDS = 10.0, 40  # seconds
 LEASES = "kube-node-lease"
@@ -34,7 +38,21 @@ class Heartbeat:
         except NotFound:
             await self.client.create(wanted)
             return
-        await self.client.update({**known, "status": wanted["status"]}, subresource="status")
+        conditions = [_since(known, each) for each in wanted["status"]["conditions"]]
+        status = {**wanted["status"], "conditions": conditions}
+        await self.client.update({**known, "status": status}, subresource="status")
+
+    async def runtime_is(self, problem: str) -> None:
+        """Write what is wrong with the runtime into the Node's Ready condition; "": nothing."""
+        now = format_time(self.clock.now())
+        try:
+            known = await self.client.get("Node", "", self.settings.name)
+            conditions = [_since(known, one) for one in _conditions(now, problem)]
+            if is_true(known, "Ready") == bool(problem):
+                status = {**known["status"], "conditions": conditions}
+                await self.client.update({**known, "status": status}, subresource="status")
+        except ApiError as error:
+            log.warning("node %s: condition Ready: %s", self.settings.name, error.message)
 
     async def run(self) -> None:
         """Renew the Lease until cancelled."""
@@ -48,8 +66,8 @@ class Heartbeat:
                     meta = {"name": name, "namespace": LEASES}
                     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta, "spec": spec}
                     await self.client.create(lease)
-            except ApiError:
-                pass  # the next beat tries again
+            except ApiError as error:
+                log.warning("node %s: lease: %s", name, error.message)  # the next beat tries again
             await self.clock.sleep(RENEWED)
 
 
@@ -64,13 +82,6 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
         "pods": str(settings.max_pods),
         **settings.extended,
     }
-    stamp = format_time(now)
-    said = [
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-    ]
     labels = {"kubernetes.io/arch": machine, "kubernetes.io/os": "linux", "kubernetes.io/hostname": settings.name}
     return {
         "apiVersion": "v1",
@@ -84,17 +95,7 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
                 {"type": "InternalIP", "address": settings.address},
                 {"type": "Hostname", "address": settings.name},
             ],
-            "conditions": [
-                {
-                    "type": type_,
-                    "status": status,
-                    "reason": reason,
-                    "message": message,
-                    "lastHeartbeatTime": stamp,
-                    "lastTransitionTime": stamp,
-                }
-                for type_, status, reason, message in said
-            ],
+            "conditions": _conditions(format_time(now), ""),
             "nodeInfo": {
                 "machineID": _text("/etc/machine-id"),
                 "systemUUID": "",
@@ -109,6 +110,34 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
             },
         },
     }
+
+
+def _conditions(now: str, problem: str) -> list[Obj]:
+    ready = ("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+    said = [
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("Ready", "False", "KubeletNotReady", problem) if problem else ready,
+    ]
+    return [
+        {
+            "type": type_,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+        }
+        for type_, status, reason, message in said
+    ]
+
+
+def _since(known: Obj, condition: Obj) -> Obj:
+    """With the time since which it is so."""
+    old = condition_of(known, condition["type"])
+    same = old is not None and old.get("status") == condition["status"]
+    return {**condition, "lastTransitionTime": old["lastTransitionTime"]} if old is not None and same else condition
 
 
 def _text(path: str) -> str:

@@ -7,7 +7,7 @@ deletion, a shorter grace or a probe's verdict never waits behind them; short on
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from wherry.node import plan as steps
@@ -78,9 +78,8 @@ class PodWorker:
                 except (RuntimeFailure, ApiError, ProgramError, OSError) as error:
                     log.warning("pod %s: %s; again in %.1f s", self._name, error, delay)
                     self._stale = True
-                    await self._node.clock.sleep(delay)
+                    until = self._node.clock.now() + timedelta(seconds=delay)
                     delay = min(delay * 2, LAST_RETRY)
-                    continue
                 if not self._done:
                     await self._sleep(until)
             self._probes.stop()
@@ -228,7 +227,7 @@ class PodWorker:
                 case steps.StopSandbox(sandbox_id):
                     await self._node.runtime.stop_sandbox(sandbox_id)
                 case steps.RemoveContainer(container_id):
-                    await self._node.runtime.remove_container(container_id)
+                    await self._do.remove_container(container_id)
                 case steps.RemoveSandbox(sandbox_id):
                     await self._do.remove_sandbox(sandbox_id)
                 case steps.DropVolumes():

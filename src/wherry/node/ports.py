@@ -1,4 +1,4 @@
-"""What the node needs of the network: that a pod gets no more requests before it is told to stop."""
+"""What the node needs of others: the network takes a pod out before it is told to stop, the kernel limits it."""
 
 from typing import Protocol
 
@@ -13,4 +13,20 @@ class Routing(Protocol):
 
         The pod carries a deletionTimestamp (or is about to be stopped). At once where no Service selects it.
         """
+        ...
+
+
+class PodCgroups(Protocol):
+    """The cgroups above a pod's containers; `cgroups.Cgroups` makes real ones. Raises OSError."""
+
+    def hold(self, pod: Obj) -> None:
+        """Count the requests of a pod that runs already."""
+        ...
+
+    async def make(self, pod: Obj) -> None:
+        """Before the pod's sandbox."""
+        ...
+
+    async def remove(self, pod: Obj) -> None:
+        """After it."""
         ...

@@ -17,7 +17,7 @@ from wherry.node.dns_settings import Resolver, parse_resolv_conf
 from wherry.node.execute import Node, Record
 from wherry.node.images import Images
 from wherry.node.pod_worker import PodWorker
-from wherry.node.ports import Routing
+from wherry.node.ports import PodCgroups, Routing
 from wherry.node.runtime import Runtime, RuntimeFailure, Sandbox
 from wherry.node.seen import GRACE
 from wherry.node.settings import NodeSettings
@@ -39,6 +39,7 @@ class PodWorkers:
     mirror: Mirror
     runtime: Runtime
     routing: Routing
+    cgroups: PodCgroups
     clock: Clock
     record: Record
     settings: NodeSettings
@@ -59,6 +60,7 @@ class PodWorkers:
                 resolver=await asyncio.to_thread(self._resolver),
                 images=Images(self.runtime, self.mirror, self.clock, self._tasks, pulls=self.settings.pulls),
                 volumes=Volumes(self.settings, self.mirror, Tokens(self.client, self.clock)),
+                cgroups=self.cgroups,
                 starts=asyncio.Semaphore(self.settings.starts),
             )
             known = await self._sandboxes()
@@ -101,6 +103,8 @@ class PodWorkers:
         uid = pod["metadata"]["uid"]
         held = tuple(sandboxes)
         rejected = None if gone or held else admit(pod, self._others(uid), self.settings)
+        if held:
+            self._node.cgroups.hold(pod)
         worker = self._workers[uid] = PodWorker(self._node, pod, held, rejected)
         if rejected is not None:
             self.record({"apiVersion": "v1", "kind": "Pod", **pod}, "Warning", rejected.reason, rejected.message)

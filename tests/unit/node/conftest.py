@@ -49,6 +49,22 @@ class FakeRouting:
 
 
 @dataclass
+class FakeCgroups:
+    """`PodCgroups`: the uids of the pods that have one."""
+
+    made: set[str] = field(default_factory=set)
+
+    def hold(self, pod: Obj) -> None:
+        self.made.add(pod["metadata"]["uid"])
+
+    async def make(self, pod: Obj) -> None:
+        self.hold(pod)
+
+    async def remove(self, pod: Obj) -> None:
+        self.made.discard(pod["metadata"]["uid"])
+
+
+@dataclass
 class TestNode:
     __test__ = False
 
@@ -60,6 +76,7 @@ class TestNode:
         self.runtime = FakeRuntime(self.clock)
         self.runtime.add_image("app:1")
         self.routing = FakeRouting(self.clock, self.runtime)
+        self.cgroups = FakeCgroups()
         self.events: list[tuple[str, str, str]] = []
         self.settings = NodeSettings(
             name="node",
@@ -82,6 +99,7 @@ class TestNode:
             mirror=self.api.mirror,
             runtime=self.runtime,
             routing=self.routing,
+            cgroups=self.cgroups,
             clock=self.clock,
             record=self._record,
             settings=self.settings,

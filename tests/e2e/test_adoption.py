@@ -1,0 +1,198 @@
+"""What ends without being asked to: the engine by kill -9, containerd by kill -9. Pods run on, and are taken back."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import IMAGE, Engine
+from tests.e2e.test_pods import Obj, container, create, get, pod, ready
+from wherry.node.cri import CriRuntime
+from wherry.node.runtime import SandboxSpec
+
+pytestmark = pytest.mark.root
+
+SERVE = "mkdir -p /tmp/www; echo hi > /tmp/www/x; trap 'exit 0' TERM; httpd -f -p 5000 -h /tmp/www & wait"
+NAMES = ("a", "b", "c")
+
+
+def serving(name: str) -> Obj:
+    probe = {"httpGet": {"path": "/x", "port": 5000}, "periodSeconds": 1}
+    made = pod(name, container(SERVE, readinessProbe=probe))
+    made["metadata"]["labels"]["app"] = "served"
+    return made
+
+
+SERVICE: Obj = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "served"},
+    "spec": {"selector": {"app": "served"}, "ports": [{"port": 80, "targetPort": 5000}]},
+}
+
+
+@dataclass
+class Load:
+    """Requests one after the other, until it is stopped."""
+
+    address: str
+    answered: int = 0
+    lost: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with urllib.request.urlopen(f"http://{self.address}/x", timeout=3) as reply:
+                    reply.read()
+                self.answered += 1
+            except (urllib.error.URLError, OSError) as error:
+                self.lost.append(str(error))
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Load"]:
+        thread = threading.Thread(target=self.run)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(engine: Engine) -> str:
+    """The address of a Service with three ready pods."""
+    create(engine, SERVICE, *map(serving, NAMES))
+    ready(engine, *NAMES)
+    return engine.kubectl("get", "service", "served", "-o", "jsonpath={.spec.clusterIP}")
+
+
+def engine_pid(engine: Engine) -> int:
+    """The one process that runs on this engine's state."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = line.read_bytes().decode().split("\0")
+            if "run" in words and str(engine.root / "st") in words:
+                found.append(int(line.parent.name))
+    (pid,) = found
+    return pid
+
+
+def killed(pid: int) -> None:
+    """kill -9, and wait for the end."""
+    descriptor = os.pidfd_open(pid)
+    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    _gone(descriptor)
+    os.close(descriptor)
+
+
+def _gone(descriptor: int) -> None:
+    async def wait() -> None:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(descriptor, ended.set)
+        async with asyncio.timeout(10):
+            await ended.wait()
+
+    asyncio.run(wait())
+
+
+def lives(engine: Engine) -> list[tuple[str, int, str]]:
+    """What must not change of a pod that is left alone: its container, its restarts, since when it is ready."""
+    out = []
+    for name in NAMES:
+        status = get(engine, name)["status"]
+        (one,) = status["containerStatuses"]
+        (since,) = [each["lastTransitionTime"] for each in status["conditions"] if each["type"] == "Ready"]
+        out.append((one["containerID"], one["restartCount"], since))
+    return out
+
+
+async def orphaned(engine: Engine, uid: str) -> str:
+    """A pod's sandbox that the API knows nothing of."""
+    spec = SandboxSpec(name="left", namespace="default", uid=uid, log_directory=str(engine.root / "left"))
+    async with CriRuntime(engine.containerd) as runtime:
+        return await runtime.run_sandbox(spec)
+
+
+async def until_removed(engine: Engine, uid: str) -> None:
+    async with CriRuntime(engine.containerd) as runtime, asyncio.timeout(20):
+        events = runtime.events()
+        async for _ in events:
+            if uid not in {sandbox.uid for sandbox in await runtime.sandboxes()}:
+                break
+        await events.aclose()
+
+
+def restart(engine: Engine) -> float:
+    """Seconds until the engine answers again."""
+    began = time.monotonic()
+    started = engine.wherry("node", "start")
+    assert started.returncode == 0, started.stdout + started.stderr
+    engine.kubectl("get", "--raw", "/readyz")
+    return time.monotonic() - began
+
+
+def test_pods_outlive_a_killed_engine_and_what_the_api_has_lost_is_removed(engine: Engine, served: str) -> None:
+    before = lives(engine)
+    with Load(served).running() as load:
+        killed(engine_pid(engine))
+        asyncio.run(orphaned(engine, "uid-left"))
+        took = restart(engine)
+        asyncio.run(until_removed(engine, "uid-left"))
+    assert load.lost == []
+    assert load.answered > 10
+    assert lives(engine) == before
+    assert took < 10, "2 s on an idle machine"
+
+
+def test_a_container_that_ended_meanwhile_is_restarted(engine: Engine) -> None:
+    create(engine, pod("dies", container("sleep 1000 & echo $! > /pid; wait; exit 3")))
+    ready(engine, "dies")
+    (status,) = get(engine, "dies")["status"]["containerStatuses"]
+    container_id = status["containerID"].removeprefix("containerd://")
+    killed(engine_pid(engine))
+
+    async def stop() -> None:
+        async with CriRuntime(engine.containerd) as runtime:
+            await runtime.stop_container(container_id, 0)
+
+    asyncio.run(stop())
+    restart(engine)
+    engine.kubectl("wait", "pod/dies", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=30s")
+    (status,) = get(engine, "dies")["status"]["containerStatuses"]
+    assert status["lastState"]["terminated"]["containerID"] == f"containerd://{container_id}"
+
+
+def test_a_killed_containerd_is_started_again_and_pods_run_on(engine: Engine, served: str) -> None:
+    pidfile = engine.root / "rn" / "containerd" / "containerd.pid"
+    first = int(pidfile.read_text().split()[0])
+    before = lives(engine)
+    with Load(served).running() as load:
+        killed(first)
+        create(engine, pod("after"))
+        ready(engine, "after")
+    assert int(pidfile.read_text().split()[0]) != first
+    assert load.lost == []
+    assert lives(engine) == before
+    node = json.loads(engine.kubectl("get", "nodes", "-o", "json"))["items"][0]
+    assert [one["status"] for one in node["status"]["conditions"] if one["type"] == "Ready"] == ["True"]
+    assert IMAGE in engine.kubectl("get", "pod", "after", "-o", "jsonpath={.status.containerStatuses[0].image}")
+
+
+def test_a_pod_that_is_deleted_while_containerd_is_down_goes_in_the_end(engine: Engine) -> None:
+    create(engine, pod("goes"))
+    ready(engine, "goes")
+    killed(int((engine.root / "rn" / "containerd" / "containerd.pid").read_text().split()[0]))
+    engine.kubectl("delete", "pod", "goes", "--timeout=40s")
