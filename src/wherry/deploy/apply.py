@@ -54,10 +54,10 @@ class Applied:
 
 
 def ordered(manifests: Iterable[Manifest]) -> list[Manifest]:
-    return sorted(manifests, key=lambda each: _rank(each.object["kind"]))
+    return sorted(manifests, key=lambda each: rank(each.object["kind"]))
 
 
-def _rank(kind: str) -> int:
+def rank(kind: str) -> int:
     if kind in LAST:
         return len(ORDER) + 1 + LAST.index(kind)
     return ORDER.index(kind) if kind in ORDER else len(ORDER)
@@ -106,7 +106,7 @@ def _defines(definition: Obj, obj: Obj) -> bool:
 
 async def existing(client: HttpClient, manifests: Sequence[Manifest], app: str) -> dict[Ref, Obj]:
     """Those of the objects that are there already. Raises DeployError where another app of ours has one of them."""
-    found = await asyncio.gather(*(_get(client, ref_of(each.object)) for each in manifests))
+    found = await asyncio.gather(*(get(client, ref_of(each.object)) for each in manifests))
     out = {ref_of(obj): obj for obj in found if obj is not None}
     for ref, obj in out.items():
         other = (obj["metadata"].get("labels") or {}).get(inventory.APP_LABEL)
@@ -118,7 +118,7 @@ async def existing(client: HttpClient, manifests: Sequence[Manifest], app: str) 
     return out
 
 
-async def _get(client: HttpClient, ref: Ref) -> Obj | None:
+async def get(client: HttpClient, ref: Ref) -> Obj | None:
     try:
         return await client.get(*ref)
     except NotFound:
@@ -154,8 +154,8 @@ async def bring(
 ) -> list[Applied]:
     """Apply them, rank by rank. Raises DeployError."""
     out: list[Applied] = []
-    for rank in sorted({_rank(each.object["kind"]) for each in manifests}):
-        batch = [each for each in manifests if _rank(each.object["kind"]) == rank]
+    for each_rank in sorted({rank(each.object["kind"]) for each in manifests}):
+        batch = [each for each in manifests if rank(each.object["kind"]) == each_rank]
         out += await asyncio.gather(*(_bring_one(client, each, before, force=force) for each in batch))
     return out
 
@@ -221,7 +221,7 @@ async def prune(client: HttpClient, app: str, namespace: str, keep: Sequence[Ref
     surplus = [ref for ref in inventory.refs(before) if ref not in set(keep)]
     used = await _used_configs(client, {ref.namespace for ref in surplus})
     removed, left = [], []
-    for ref in sorted(surplus, key=lambda one: -_rank(one.kind.partition(".")[0])):
+    for ref in sorted(surplus, key=lambda one: -rank(one.kind.partition(".")[0])):
         if ref in used:
             left.append(ref)  # an older revision needs it, should it be rolled back
         elif await remove(client, ref, app):

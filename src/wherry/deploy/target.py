@@ -37,13 +37,18 @@ def choose(
     namespace: str = "",
 ) -> Target:
     """The cluster that these flags mean. Raises KubeconfigError, as NodeDown where the embedded node has never run."""
-    if kubeconfig is None and context in ("", config.name):
+    if is_embedded(config, context, kubeconfig):
         target = _embedded(config)
     else:
         paths = [kubeconfig] if kubeconfig is not None else default_paths(environ)
         known: Kubeconfig = load(paths, must_exist=kubeconfig is not None)
         target = Target(known.access(context) if context else known.only())
     return replace(target, access=replace(target.access, namespace=namespace)) if namespace else target
+
+
+def is_embedded(config: Config, context: str = "", kubeconfig: Path | None = None) -> bool:
+    """Whether these flags mean the node on this machine."""
+    return kubeconfig is None and context in ("", config.name)
 
 
 def _embedded(config: Config) -> Target:

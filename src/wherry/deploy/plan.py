@@ -1,0 +1,141 @@
+"""What an `up` of a folder means, from its files alone: which app, built of what, run by which manifests. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wherry.deploy import images, project
+from wherry.deploy.detect import DEFAULT_PORT, Detected, detect
+from wherry.deploy.errors import InputError
+from wherry.deploy.folder import Found, Manifest, find
+from wherry.deploy.manifests import REPLICAS, App, manifests
+from wherry.deploy.project import Project
+from wherry.objects import Obj
+
+FILE, PYPROJECT = "wherry.toml", "pyproject.toml"
+DOCKERFILES = ("Dockerfile", "Containerfile")
+GENERATED = "(made by wherry)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """`dockerfile` is "" where nothing is built; `image` is what the manifests call the app's image."""
+
+    app: str
+    project: Project
+    found: Found
+    detected: Detected
+    dockerfile: str
+    image: str
+    notes: tuple[str, ...]
+
+    @property
+    def generates(self) -> bool:
+        return not self.found.manifests
+
+    @property
+    def port(self) -> int:
+        return self.project.port or int(self.detected.port.value if self.detected.port else DEFAULT_PORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the app goes. `replicas` is how many there are of it now, None where it is new."""
+
+    namespace: str
+    drain_seconds: int = 0
+    replicas: int | None = None
+
+
+def make(files: Mapping[str, str], folder: str, *, profile: str = "", dockerfile: str = "") -> Plan:
+    """The plan for `files`; `folder` is the folder's own name. Raises InputError."""
+    wishes = wishes_of(files, profile)
+    app = wishes.name or app_name(folder)
+    found = find(files, wishes.manifests)
+    built = _dockerfile(files, dockerfile or wishes.build.dockerfile)
+    if not built and not found.manifests and not wishes.image:
+        raise InputError(
+            f"{folder}: there is no Dockerfile, and there are no Kubernetes manifests",
+            'write a Dockerfile there; or name an image that exists in wherry.toml: image = "registry/app:1"',
+            "manifests are looked for in *.yaml beside the app and in k8s/, deploy/ and manifests/",
+        )
+    detected = detect(files, built or "Dockerfile")
+    if built and found.manifests:
+        image = images.own_image(found.manifests, app, wishes.image)
+    else:
+        image = wishes.image or f"localhost/{app}:latest"
+    plan = Plan(app=app, project=wishes, found=found, detected=detected, dockerfile=built, image=image, notes=())
+    return replace(plan, notes=tuple(_notes(plan)))
+
+
+def objects(plan: Plan, pinned: str, place: Place) -> list[Manifest]:
+    """The manifests that are applied, with `pinned` in the place of the app's image ("" where nothing was built)."""
+    if not plan.generates:
+        return images.swapped(plan.found.manifests, plan.image, pinned) if pinned else list(plan.found.manifests)
+    health = plan.project.health or (plan.detected.health.value if plan.detected.health else "")
+    count = plan.project.replicas
+    if count is None:
+        count = REPLICAS if place.replicas is None else place.replicas
+    app = App(
+        project=plan.project,
+        name=plan.app,
+        namespace=place.namespace,
+        image=pinned or plan.image,
+        port=plan.port,
+        health=health,
+        numeric_user=plan.detected.numeric_user,
+        replicas=count,
+        drain_seconds=place.drain_seconds,
+    )
+    return [Manifest(obj, GENERATED) for obj in manifests(app)]
+
+
+def app_name(folder: str) -> str:
+    """A folder's name as a name of objects: lower-case letters, digits and hyphens, a letter first."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:50].rstrip("-")
+    return name if name[:1].isalpha() else f"app-{name}".rstrip("-")
+
+
+def wishes_of(files: Mapping[str, str], profile: str) -> Project:
+    """What the folder's wherry.toml or pyproject.toml says; all defaults where it has neither. Raises InputError."""
+    if FILE in files:
+        return project.parse(files[FILE], FILE, profile=profile)
+    if project.has_table(files.get(PYPROJECT, "")):
+        return project.parse(files[PYPROJECT], PYPROJECT, profile=profile, table="tool.wherry")
+    if profile:
+        raise InputError(f'there is no profile "{profile}": there is no wherry.toml', "write one with [profiles.NAME]")
+    return Project()
+
+
+def _dockerfile(files: Mapping[str, str], asked: str) -> str:
+    if asked:
+        if asked not in files:
+            raise InputError(f"{asked}: there is no such Dockerfile in the folder")
+        return asked
+    return next((name for name in DOCKERFILES if name in files), "")
+
+
+def _notes(plan: Plan) -> Sequence[str]:
+    out = []
+    if plan.generates:
+        found = plan.detected
+        if found.framework is not None:
+            out.append(f"framework {found.framework}")
+        why = "wherry.toml" if plan.project.port else found.port.why if found.port else "nothing says another"
+        out.append(f"port {plan.port} ({why})")
+        if plan.project.health:
+            out.append(f"health {plan.project.health} (wherry.toml)")
+        else:
+            out.append(f"health {found.health}" if found.health else "health: an open port (no health path was found)")
+    else:
+        sources = dict.fromkeys(each.source for each in plan.found.manifests)
+        out.append(f"manifests {', '.join(sources)}")
+        if plan.found.others:
+            out.append(f"passed over, as no manifests: {', '.join(plan.found.others)}")
+    if plan.dockerfile:
+        out.append(f"{plan.dockerfile} builds {plan.image}")
+    return out
+
+
+def replicas_of(deployment: Obj | None) -> int | None:
+    return int(deployment["spec"].get("replicas", 1)) if deployment is not None else None
