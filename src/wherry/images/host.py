@@ -1,7 +1,7 @@
-"""What of this machine's network settings a RUN needs: certificate authorities, package indexes, proxies.
+"""What of this machine's network settings a RUN needs: certificate authorities, and the package indexes of pip and uv.
 
-They reach a RUN by a read-only mount and by variables of that RUN alone: no layer, no config and no history has them.
-The image's own ENV wins over them.
+They are files in one read-only mount, which is in no layer. A few variables point there; their values are the same on
+every machine and hold no secret. Proxies are buildah's own business: it hands them to a RUN and forgets them.
 """
 
 import configparser
@@ -24,22 +24,25 @@ _NAMES_OF_BUNDLES = (
     *("CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE"),
 )
 _PIP_KEYS = frozenset(
-    "index-url extra-index-url trusted-host no-index find-links timeout retries proxy prefer-binary default-timeout "
-    "disable-pip-version-check".split()  # noqa: SIM905  a list would be nine lines
+    (
+        *("index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "proxy"),
+        *("timeout", "default-timeout", "retries", "prefer-binary", "disable-pip-version-check"),
+    )
 )
-_PASSED = (
-    *("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "NPM_CONFIG_REGISTRY", "npm_config_registry"),
-    *("CARGO_HTTP_PROXY", "PIP_DISABLE_PIP_VERSION_CHECK"),
-)
-_NOT_OF_UV = frozenset(  # uv's variables that speak of this machine's directories and interpreters
-    "UV_CACHE_DIR UV_PYTHON UV_PYTHON_INSTALL_DIR UV_PYTHON_BIN_DIR UV_TOOL_DIR UV_TOOL_BIN_DIR UV_PROJECT "
-    "UV_PROJECT_ENVIRONMENT UV_CONFIG_FILE UV_ENV_FILE UV_WORKING_DIRECTORY UV_SYSTEM_PYTHON UV".split()  # noqa: SIM905
-)
+_UV_KEYS = {  # uv's variables, and what they are called in uv.toml
+    "UV_INDEX_URL": "index-url",
+    "UV_DEFAULT_INDEX": "index-url",
+}
+_UV_LISTS = {
+    "UV_EXTRA_INDEX_URL": "extra-index-url",
+    "UV_INDEX": "extra-index-url",
+    "UV_INSECURE_HOST": "allow-insecure-host",
+}
 
 
 @dataclass(frozen=True)
 class HostSettings:
-    """`files` are to be at their paths below MOUNT, `mounts` are directories of the host at the same path."""
+    """`files` by their paths below MOUNT; `mounts` are directories of the host, at the same path in a RUN."""
 
     files: Mapping[str, bytes]
     variables: Mapping[str, str]
@@ -50,22 +53,16 @@ def host_settings(env: Mapping[str, str], home: Path, etc: Path = Path("/etc")) 
     """From the environment and the configuration files of pip and uv."""
     files: dict[str, bytes] = {}
     variables = {"XDG_CONFIG_DIRS": f"{MOUNT}/xdg:/etc/xdg"}
-    variables |= {name: env[name] for name in _PASSED if name in env}
     bundle = _bundle(env)
     if bundle is not None:
         files["ca-certificates.crt"] = bundle
         variables |= dict.fromkeys(_NAMES_OF_BUNDLES, _BUNDLE)
-    variables |= {
-        name: value for name, value in env.items() if name.startswith("UV_") and name not in _NOT_OF_UV and value
-    }
     pip = _pip(env, home, etc)
-    mounts = tuple(path for path in pip.get("find-links", "").split() if Path(path).is_dir())
     if pip:
         files["xdg/pip/pip.conf"] = _pip_conf(pip)
-    for path in (home / ".config/uv/uv.toml", etc / "uv/uv.toml"):
-        if path.is_file():
-            files["xdg/uv/uv.toml"] = path.read_bytes()
-            break
+    if uv := _uv_toml(env, home, etc):
+        files["xdg/uv/uv.toml"] = uv
+    mounts = tuple(path for path in pip.get("find-links", "").split() if Path(path).is_dir())
     return HostSettings(files, variables, mounts)
 
 
@@ -81,11 +78,9 @@ def write_settings(settings: HostSettings, directory: Path) -> Path:
     return root
 
 
-def containers_conf(settings: HostSettings, root: Path) -> str:
-    """buildah's configuration: variables and mounts of every RUN. JSON's strings are TOML's."""
-    variables = [f"{name}={value}" for name, value in sorted(settings.variables.items())]
-    volumes = [f"{root}:{MOUNT}:ro", *(f"{path}:{path}:ro" for path in settings.mounts)]
-    return f"[containers]\nenv = {json.dumps(variables)}\nvolumes = {json.dumps(volumes)}\n"
+def volumes(settings: HostSettings, root: Path) -> list[str]:
+    """What to mount into every RUN, in the words of buildah's --volume."""
+    return [f"{root}:{MOUNT}:ro", *(f"{path}:{path}:ro" for path in settings.mounts)]
 
 
 def _bundle(env: Mapping[str, str]) -> bytes | None:
@@ -129,3 +124,14 @@ def _reachable(links: Iterable[str]) -> list[str]:
 def _pip_conf(pip: Mapping[str, str]) -> bytes:
     lines = [f"{key} = {' '.join(value.split())}" for key, value in sorted(pip.items())]
     return "\n".join(("[global]", *lines, "")).encode()
+
+
+def _uv_toml(env: Mapping[str, str], home: Path, etc: Path) -> bytes:
+    """uv's own file where there is one, else what its variables say. JSON's strings and lists are TOML's."""
+    for path in (home / ".config/uv/uv.toml", etc / "uv/uv.toml"):
+        if path.is_file():
+            return path.read_bytes()
+    single = {key: env[name] for name, key in _UV_KEYS.items() if env.get(name)}
+    lists = {key: env[name].split() for name, key in _UV_LISTS.items() if env.get(name)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in sorted({**single, **lists}.items())]
+    return "\n".join((*lines, "")).encode() if lines else b""

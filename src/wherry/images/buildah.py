@@ -1,0 +1,161 @@
+"""buildah with storage of its own: run it, and leave nothing behind.
+
+As root it runs in mount and process namespaces of its own: when it ends, however it ends, its mounts and whatever a RUN
+left running end with it.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wherry.images.errors import ImageError
+from wherry.process import ProgramError, run
+
+_ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc")
+_LINE_BYTES = 4096
+_END_SECONDS = 5.0
+_SHORT_SECONDS = 1800.0
+_POLICY = Path("/etc/containers/policy.json")
+_REGISTRIES = Path("/etc/containers/registries.conf")
+
+
+class Buildah:
+    """buildah for one store; its images and cached layers are in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._driver = ""
+
+    async def prepare(self) -> None:
+        """Find the storage driver that works here: overlay, unless the directory's file system cannot."""
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._directory / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+        self._driver = next((driver for driver in ("overlay", "vfs") if self._root(driver).exists()), "")
+        said = ""
+        for driver in () if self._driver else ("overlay", "vfs"):
+            done = await run(*self._argv("info", driver=driver), check=False)
+            if not done.code:
+                self._driver = driver
+                return
+            said = said or done.stderr.strip()[-500:]
+            with contextlib.suppress(OSError):
+                self._root(driver).rename(self._directory / f"{driver}.refused")
+        if not self._driver:
+            raise ImageError(f"buildah cannot keep images in {self._directory}: {said}")
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Build within. What a killed build left goes before, what this one leaves when it fails goes after."""
+        number = os.open(self._directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            await self._tidy(number)
+            await asyncio.to_thread(fcntl.flock, number, fcntl.LOCK_SH)
+            try:
+                yield
+            except BaseException:
+                await self._tidy(number)
+                raise
+        finally:
+            os.close(number)
+
+    async def run(self, *words: str, cwd: Path | None = None) -> str:
+        """A short command; what it prints. Raises ImageError in its words."""
+        try:
+            done = await run(*self._argv(*words), timeout=_SHORT_SECONDS, cwd=str(cwd) if cwd else None)
+        except ProgramError as error:
+            raise ImageError(str(error)) from error
+        return done.stdout
+
+    async def follow(self, *words: str, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+        """A long command, told line by line; its exit code. Cancelled, it ends with all that it started."""
+        argv = (*(_ALONE if os.geteuid() == 0 else ()), *self._argv(*words))
+        child = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=dict(env),
+            start_new_session=True,
+        )
+        assert child.stdout is not None
+        try:
+            await _each_line(child.stdout, on_line)
+            return await child.wait()
+        finally:
+            if child.returncode is None:
+                await _end(child)
+
+    def policy(self) -> tuple[str, ...]:
+        """Flags for commands that pull: a policy where the machine has none."""
+        return () if _POLICY.exists() else ("--signature-policy", str(self._directory / "policy.json"))
+
+    def images(self) -> dict[str, list[str]]:
+        """The images in storage by id, and their names, as it notes them itself: asking buildah takes 40 ms."""
+        return {image["id"]: image.get("names") or [] for image in self._noted("images")}
+
+    def _argv(self, *words: str, driver: str = "") -> tuple[str, ...]:
+        driver = driver or self._driver
+        storage = ("--root", str(self._root(driver)), "--runroot", str(self._directory / "run"))
+        return ("buildah", *storage, "--storage-driver", driver, *words)
+
+    def _root(self, driver: str) -> Path:
+        return self._directory / driver
+
+    async def _tidy(self, number: int) -> None:
+        """Remove working containers, if no other build is under way: there is no telling whose they are."""
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if self._noted("containers"):
+            await self.run("rm", "--all")
+
+    def _noted(self, what: str) -> list[dict[str, Any]]:
+        path = self._root(self._driver) / f"{self._driver}-{what}" / f"{what}.json"
+        try:
+            found = json.loads(path.read_bytes())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return []
+        return found if isinstance(found, list) else []
+
+
+def registries_conf(path: Path = _REGISTRIES) -> str:
+    """The machine's registries and mirrors, with docker.io for names without a registry where it names no other."""
+    text = path.read_text() if path.exists() else ""
+    said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    missing = {
+        "unqualified-search-registries": 'unqualified-search-registries = ["docker.io"]\n',
+        "short-name-mode": 'short-name-mode = "permissive"\n',
+    }
+    return "".join(line for name, line in missing.items() if name not in said) + text
+
+
+async def _each_line(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
+    """Lines end with a newline or a carriage return; very long ones are cut."""
+    rest = b""
+    while chunk := await stream.read(1 << 16):
+        *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
+        for line in lines:
+            on_line(line[:_LINE_BYTES].decode(errors="replace"))
+        rest = rest[:_LINE_BYTES]
+    if rest:
+        on_line(rest.decode(errors="replace"))
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """SIGTERM to the whole group, SIGKILL to what stays. Not cut short by a second cancellation."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await child.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
