@@ -62,9 +62,18 @@ class Slot:
         return (
             *("--name", f"we2e{number}", "--bridge", f"we2e{number}", "--port", str(self.port)),
             *("--state", str(root / "st"), "--run-dir", str(root / "rn")),
-            *("--pods", f"10.187.{4 * number}.0/22", "--services", f"10.188.{number}.0/24"),
+            *("--pod-network", f"10.187.{4 * number}.0/22", "--service-network", f"10.188.{number}.0/24"),
             *("--node-ports", f"{first}-{first + 299}"),
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Stands in for the kubeconfig of whoever runs the tests: `node start` and `reset` write to it."""
+    file = tmp_path_factory.mktemp("user") / "config"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(file))
+        yield file
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from wherry.cli.options import config_of, settings
+from wherry.cli.options import config_of, fail, settings
 
 
 @click.command()
@@ -20,6 +20,6 @@ def command(**given: Any) -> None:
     try:
         click.echo(path.read_text())
     except FileNotFoundError:
-        raise click.ClickException(f"{path} does not exist: `wherry node start` makes it") from None
+        fail(f"{path} does not exist: `wherry node start` makes it")
     except PermissionError:
-        raise click.ClickException(f"{path} belongs to root: try again with sudo") from None
+        fail(f"{path} belongs to root: try again with sudo")

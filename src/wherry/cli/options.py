@@ -1,92 +1,70 @@
-"""The engine's settings as options and environment variables, the same for every command that needs them."""
+"""The engine's settings as options, the same for every command that needs them; made from the fields of `Config`."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from wherry.config import Config
+from wherry.config import DEFAULT_FILE, PREFIX, SETTINGS, Config, ConfigError, Setting, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-DEFAULTS = Config()
+
+USAGE = 2  # the exit code for a wrong flag, file or variable
 
 
-class PortRange(click.ParamType[tuple[int, int]]):
-    """`FIRST-LAST`."""
+class Value(click.ParamType[Any]):
+    """A setting's value on the command line; the field itself says what will do."""
 
-    name = "first-last"
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        kinds = {int: "number", Path: "directory", str: "text"}
+        self.name = kinds.get(setting.type, "first-last")
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return int(value[0]), int(value[1])
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            first, last = (int(part) for part in str(value).split("-"))
-        except ValueError:
-            self.fail(f"{value!r} is not FIRST-LAST, as in 30000-32767", param, ctx)
-        if not 1 <= first <= last <= 65535:
-            self.fail(f"{value!r} is not a range of ports", param, ctx)
-        return first, last
-
-    @staticmethod
-    def written(ports: tuple[int, int]) -> str:
-        return f"{ports[0]}-{ports[1]}"
+            return self.setting.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-SETTINGS = (
-    click.option("--name", envvar="WHERRY_NAME", default=DEFAULTS.name, show_default=True, help="The node's name."),
-    click.option(
-        "--state",
-        envvar="WHERRY_STATE",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=DEFAULTS.state,
-        show_default=True,
-        help="Where everything that lasts is kept.",
-    ),
-    click.option(
-        "--run-dir",
-        envvar="WHERRY_RUN",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=DEFAULTS.run,
-        show_default=True,
-        help="Where sockets and process ids are kept.",
-    ),
-    click.option("--port", envvar="WHERRY_PORT", default=DEFAULTS.port, show_default=True, help="The API's port."),
-    click.option("--bridge", envvar="WHERRY_BRIDGE", default=DEFAULTS.bridge, show_default=True, help="Pods' bridge."),
-    click.option("--pods", envvar="WHERRY_PODS", default=DEFAULTS.pods, show_default=True, help="Pods' addresses."),
-    click.option(
-        "--services",
-        envvar="WHERRY_SERVICES",
-        default=DEFAULTS.services,
-        show_default=True,
-        help="Services' addresses.",
-    ),
-    click.option(
-        "--node-ports",
-        envvar="WHERRY_NODE_PORTS",
-        type=PortRange(),
-        default=DEFAULTS.node_ports,
-        show_default=PortRange.written(DEFAULTS.node_ports),
-        help="The ports that NodePort Services take.",
-    ),
-)
+class Failure(click.ClickException):
+    """A message and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
 
 
-def settings(command: Command) -> Command:
-    """Add the options of `SETTINGS`; `config_of` makes a Config of what they give."""
-    for option in reversed(SETTINGS):
-        command = option(command)
-    return command
+def settings_of(taken: str = "") -> Callable[[Command], Command]:
+    """Options for all settings, for a command that has its own meaning for the flag `taken`."""
+
+    def add(command: Command) -> Command:
+        for each in reversed(SETTINGS):
+            shown = each.written(each.default)
+            help_text = f"{each.help}  [{each.variable}{'; default: ' + shown if shown else ''}]"
+            flags = [each.flag] if each.alias in ("", taken) else [each.flag, each.alias]
+            command = click.option(*flags, each.field, type=Value(each), default=None, help=help_text)(command)
+        file = click.Path(path_type=Path, dir_okay=False)
+        help_text = f"A file with these settings (TOML).  [{PREFIX}CONFIG; default: {DEFAULT_FILE}]"
+        return click.option("--config", "config_file", type=file, default=None, help=help_text)(command)
+
+    return add
+
+
+settings = settings_of()
+"""Add one option for each setting, and `--config`; `config_of` makes a Config of what they give."""
 
 
 def config_of(given: dict[str, Any]) -> Config:
-    return Config(
-        name=given["name"],
-        state=given["state"],
-        run=given["run_dir"],
-        port=given["port"],
-        bridge=given["bridge"],
-        pods=given["pods"],
-        services=given["services"],
-        node_ports=given["node_ports"],
-    )
+    """The settings by defaults, file, environment and flags. Ends with exit code 2 where one cannot be."""
+    try:
+        return load(given, os.environ, given.get("config_file"))
+    except ConfigError as error:
+        fail(str(error), USAGE)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """End with this message on stderr and this exit code."""
+    raise Failure(message, code)
