@@ -60,6 +60,11 @@ class PodWorker:
         if "sandbox" not in self._running and not self.memory.starting:
             self.wake()
 
+    def runtime_returned(self) -> None:
+        """It was away: what failed meanwhile need not wait any longer."""
+        self.memory.retry_now()
+        self.runtime_changed()
+
     def sources_changed(self) -> None:
         self._refresh = True
         self.memory.retry_now()

@@ -79,9 +79,11 @@ class PodWorkers:
         while True:
             try:
                 async for event in self.runtime.events():
-                    for worker in [self._workers.get(event.uid)] if event.uid else list(self._workers.values()):
-                        if worker is not None:
-                            worker.runtime_changed()
+                    if not event.uid:
+                        for each in list(self._workers.values()):
+                            each.runtime_returned()
+                    elif event.uid in self._workers:
+                        self._workers[event.uid].runtime_changed()
             except RuntimeFailure as error:
                 log.warning("runtime events: %s", error)
             await self.clock.sleep(_RETRY_SECONDS)
