@@ -4,5 +4,5 @@
 
 import os
 
-# Read once, when gRPC is imported. Children are other programs that never speak gRPC: each would cost a line in the log.
+# gRPC reads it once, when imported. Children are other programs, none speaks gRPC: each would cost a line in the log.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
