@@ -4,6 +4,7 @@ Pods themselves are told the bridge's address, so that resolving works while no 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Network
 
 from wherry.client.client import Client
@@ -23,9 +24,10 @@ async def ensure(client: Client, settings: NetworkSettings) -> None:
             await client.create(obj)
         except AlreadyExists:
             continue
-        except Invalid:  # the address is another Service's, in a state from before
+        except Invalid:  # the address is this very Service's, or another's in a state from before
             obj["spec"].pop("clusterIP")
-            await client.create(obj)
+            with suppress(AlreadyExists):
+                await client.create(obj)
 
 
 def objects(settings: NetworkSettings) -> Iterator[Obj]:
