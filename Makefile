@@ -29,7 +29,7 @@ clean: ## remove what make made in this folder
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 proto: setup ## regenerate the gRPC messages
-	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src wherry/node/cri.proto wherry/node/containerd.proto
+	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src wherry/node/cri.proto wherry/node/containerd.proto wherry/node/content.proto
 
 packages:
 	@scripts/packages python3-venv $(NODE_PACKAGES)

@@ -1,14 +1,33 @@
 """Bring images into containerd without a registry, pinned against garbage collection."""
 
+import asyncio
+import hashlib
+import itertools
+import json
 import re
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from wherry.node import content_pb2 as pb
+from wherry.node import cri_pb2
+from wherry.node.content_calls import SNAPSHOTTER, ContentCalls
+from wherry.node.rpc import unary
+from wherry.node.runtime import RuntimeFailure
 from wherry.process import ProgramError, run
 
 PIN_LABEL = "io.cri-containerd.pinned"
+_LABELS = {PIN_LABEL: "pinned", "io.cri-containerd.image": "managed"}
 _NAMED = re.compile(r"^unpacking (\S+) \(sha256:", re.MULTILINE)
 _IMPORT_SECONDS = 1800.0
+_SEEN_SECONDS = 10.0
+_LOOK_AGAIN = (0.002, 0.005, 0.01, 0.02, 0.05)
+_MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
 
 
 async def import_archive(socket: str, archive: Path | bytes) -> list[str]:
@@ -37,6 +56,135 @@ class Imported:
 async def import_layout(socket: str, built_layout: Path, reference: str, digest: str) -> Imported:
     """Bring the manifest `digest` of an OCI image layout into containerd as `reference` and as NAME@DIGEST, pinned.
 
-    Only blobs that containerd lacks are copied. Raises RuntimeFailure in containerd's words.
+    Only what containerd lacks is copied and unpacked. `reference` is a full name (`docker.io/library/webapp:latest`).
+    Returns once the CRI knows the image by both names. Raises RuntimeFailure in containerd's words.
     """
-    raise NotImplementedError(socket, built_layout, reference, digest)
+    begun = time.monotonic()
+    image = await asyncio.to_thread(_read, built_layout, digest)
+    names = list(dict.fromkeys((reference, f"{_repository(reference)}@{digest}")))
+    async with ContentCalls(socket) as calls:
+        if await _complete(calls, image, names):
+            return Imported(0, 0, time.monotonic() - begun)
+        await calls.lease()
+        copied = await _copy(calls, image)
+        await _unpack(calls, image)
+        await _hold(calls, image)
+        for name in names:
+            await calls.put_image(pb.NamedImage(name=name, labels=_LABELS, target=image.manifest))
+        for name in names:
+            await _seen(calls, name, image.config.digest)
+    return Imported(sum(blob.size for blob in copied), len(copied), time.monotonic() - begun)
+
+
+@dataclass(frozen=True)
+class _Image:
+    layout: Path
+    manifest: pb.Descriptor
+    config: pb.Descriptor
+    layers: tuple[pb.Descriptor, ...]
+    chains: tuple[str, ...]  # the snapshots' names: one for each layer with all below it
+
+    @property
+    def blobs(self) -> list[pb.Descriptor]:
+        return list({blob.digest: blob for blob in (*self.layers, self.config, self.manifest)}.values())
+
+    def path(self, blob: pb.Descriptor) -> Path:
+        return _path(self.layout, blob.digest)
+
+
+def _read(layout: Path, digest: str) -> _Image:
+    try:
+        raw = _path(layout, digest).read_bytes()
+        manifest = json.loads(raw)
+        kind = manifest.get("mediaType", _MANIFESTS[0])
+        if kind not in _MANIFESTS:
+            raise RuntimeFailure("INVALID_ARGUMENT", f"{digest} is no image's manifest but {kind}")
+        config = _descriptor(manifest["config"])
+        diff_ids = json.loads(_path(layout, config.digest).read_bytes())["rootfs"]["diff_ids"]
+    except FileNotFoundError as error:
+        raise RuntimeFailure("NOT_FOUND", f"{error.filename}: the image layout lacks this blob") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RuntimeFailure("INVALID_ARGUMENT", f"{digest} in {layout} is no image's manifest: {error!r}") from error
+    layers = tuple(map(_descriptor, manifest["layers"]))
+    if len(layers) != len(diff_ids):
+        raise RuntimeFailure("INVALID_ARGUMENT", f"{digest}: {len(layers)} layers, and {len(diff_ids)} in the config")
+    return _Image(
+        layout, pb.Descriptor(media_type=kind, digest=digest, size=len(raw)), config, layers, _chains(diff_ids)
+    )
+
+
+def _chains(diff_ids: Sequence[str]) -> tuple[str, ...]:
+    """The image specification's chain ids."""
+    return tuple(itertools.accumulate(diff_ids, lambda below, diff_id: _sha256(f"{below} {diff_id}")))
+
+
+def _sha256(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _path(layout: Path, digest: str) -> Path:
+    algorithm, _, name = digest.partition(":")
+    if not (algorithm.isalnum() and name.isalnum()):
+        raise RuntimeFailure("INVALID_ARGUMENT", f"{digest!r} is no digest")
+    return layout / "blobs" / algorithm / name
+
+
+def _descriptor(value: dict[str, Any]) -> pb.Descriptor:
+    return pb.Descriptor(media_type=value["mediaType"], digest=value["digest"], size=value["size"])
+
+
+def _repository(reference: str) -> str:
+    head, slash, last = reference.partition("@")[0].rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
+
+
+async def _complete(calls: ContentCalls, image: _Image, names: Sequence[str]) -> bool:
+    """Is all of it there already? A record holds its content, and the content its snapshots."""
+    records = await asyncio.gather(*(calls.image(name) for name in names))
+    pinned = all(one and one.target.digest == image.manifest.digest and PIN_LABEL in one.labels for one in records)
+    return pinned and (not image.chains or await calls.has_snapshot(image.chains[-1]))
+
+
+async def _copy(calls: ContentCalls, image: _Image) -> list[pb.Descriptor]:
+    """The blobs that containerd did not have."""
+    there = await asyncio.gather(*(calls.has_blob(blob.digest) for blob in image.blobs))
+    missing = [blob for blob, has in zip(image.blobs, there, strict=True) if not has]
+    for blob in missing:
+        try:
+            await calls.write_blob(image.path(blob), blob.digest, blob.size)
+        except OSError as error:
+            raise RuntimeFailure("NOT_FOUND", f"{error.filename}: {error.strerror}") from error
+    return missing
+
+
+async def _unpack(calls: ContentCalls, image: _Image) -> None:
+    """From the topmost snapshot that is there upwards."""
+    first = len(image.chains)
+    while first and not await calls.has_snapshot(image.chains[first - 1]):
+        first -= 1
+    for number in range(first, len(image.chains)):
+        parent = image.chains[number - 1] if number else ""
+        await calls.unpack(image.layers[number], image.chains[number], parent)
+
+
+async def _hold(calls: ContentCalls, image: _Image) -> None:
+    """Tell the garbage collection that the manifest needs its blobs, and the config the snapshots."""
+    prefix = "containerd.io/gc.ref."
+    layers = {f"{prefix}content.l.{number}": layer.digest for number, layer in enumerate(image.layers)}
+    await calls.label_blob(image.manifest.digest, {f"{prefix}content.config": image.config.digest, **layers})
+    if image.chains:
+        await calls.label_blob(image.config.digest, {f"{prefix}snapshot.{SNAPSHOTTER}": image.chains[-1]})
+
+
+async def _seen(calls: ContentCalls, name: str, config: str) -> None:
+    """The CRI learns of image records by events, a moment later; a pod that starts before would pull."""
+    request = cri_pb2.ImageStatusRequest(image=cri_pb2.ImageSpec(image=name))
+    path, answer = "/runtime.v1.ImageService/ImageStatus", cri_pb2.ImageStatusResponse
+    try:
+        async with asyncio.timeout(_SEEN_SECONDS):
+            for pause in itertools.chain(_LOOK_AGAIN, itertools.repeat(_LOOK_AGAIN[-1])):
+                if (await unary(calls.channel, path, request, answer, timeout=_SEEN_SECONDS)).image.id == config:
+                    return
+                await asyncio.sleep(pause)
+    except TimeoutError as error:
+        raise RuntimeFailure("DEADLINE_EXCEEDED", f"the CRI does not show {name} after {_SEEN_SECONDS:g} s") from error

@@ -1,0 +1,132 @@
+"""containerd's content, snapshots and image records by gRPC, in the CRI's namespace, under a lease.
+
+Whatever is written here is safe from containerd's garbage collection until the lease ends; by then an image record must
+hold it.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+import grpc
+import grpc.aio
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+
+from wherry.node import content_pb2 as pb
+from wherry.node.rpc import Reply, failure, open_channel, unary
+from wherry.node.runtime import RuntimeFailure
+
+SNAPSHOTTER = "overlayfs"  # the CRI's own default
+_NAMESPACE = ("containerd-namespace", "k8s.io")
+_LEASE_LIFE = timedelta(hours=1)  # a killed import leaves nothing for longer
+_CALL_SECONDS = 60.0
+_UNPACK_SECONDS = 1800.0
+_CHUNK = 1 << 20
+
+
+class ContentCalls:
+    """One import's conversation with containerd; `async with` holds its lease."""
+
+    def __init__(self, socket: str) -> None:
+        self.channel = open_channel(socket)
+        self._id = f"wherry-{uuid.uuid4().hex}"
+        self._leased = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            if self._leased:
+                await self._call("leases.v1.Leases/Delete", pb.DeleteLeaseRequest(id=self._id), Empty)
+        finally:
+            await self.channel.close(None)
+
+    async def lease(self) -> None:
+        """From here on keep what is written."""
+        until = (datetime.now(UTC) + _LEASE_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")
+        request = pb.CreateLeaseRequest(id=self._id, labels={"containerd.io/gc.expire": until})
+        await self._call("leases.v1.Leases/Create", request, pb.CreateLeaseResponse)
+        self._leased = True
+
+    async def has_blob(self, digest: str) -> bool:
+        request = pb.BlobInfoRequest(digest=digest)
+        return await self._found("content.v1.Content/Info", request, pb.BlobInfoResponse) is not None
+
+    async def write_blob(self, path: Path, digest: str, size: int) -> None:
+        """containerd itself verifies digest and size."""
+        call = self.channel.stream_stream(
+            "/containerd.services.content.v1.Content/Write",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=pb.WriteResponse.FromString,
+        )(self._chunks(path, digest, size), metadata=self._metadata(), timeout=_UNPACK_SECONDS)
+        try:
+            async for _ in call:
+                pass
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
+                raise failure(error) from error
+
+    async def label_blob(self, digest: str, labels: Mapping[str, str]) -> None:
+        request = pb.UpdateBlobRequest(info=pb.BlobInfo(digest=digest, labels=labels))
+        request.update_mask.paths.extend(f"labels.{name}" for name in labels)
+        await self._call("content.v1.Content/Update", request, pb.BlobInfoResponse)
+
+    async def has_snapshot(self, name: str) -> bool:
+        request = pb.StatSnapshotRequest(snapshotter=SNAPSHOTTER, key=name)
+        return await self._found("snapshots.v1.Snapshots/Stat", request, pb.StatSnapshotResponse) is not None
+
+    async def unpack(self, layer: pb.Descriptor, name: str, parent: str) -> None:
+        """Make the snapshot `name` of `parent` and a layer."""
+        key = f"{self._id}-{name[-12:]}"
+        prepare = pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key, parent=parent)
+        mounts = (await self._call("snapshots.v1.Snapshots/Prepare", prepare, pb.PrepareSnapshotResponse)).mounts
+        apply = pb.ApplyRequest(diff=layer, mounts=mounts)
+        await self._call("diff.v1.Diff/Apply", apply, pb.ApplyResponse, _UNPACK_SECONDS)
+        commit = pb.CommitSnapshotRequest(snapshotter=SNAPSHOTTER, name=name, key=key)
+        try:
+            await self._call("snapshots.v1.Snapshots/Commit", commit, Empty)
+        except RuntimeFailure as error:
+            if error.code != "ALREADY_EXISTS":  # another import was quicker; what we made goes with the lease
+                raise
+
+    async def image(self, name: str) -> pb.NamedImage | None:
+        found = await self._found("images.v1.Images/Get", pb.GetImageRequest(name=name), pb.ImageResponse)
+        return found.image if found else None
+
+    async def put_image(self, image: pb.NamedImage) -> None:
+        """A new record, or another content for the one that is there."""
+        request = pb.ImageRequest(image=image)
+        try:
+            await self._call("images.v1.Images/Create", request, pb.ImageResponse)
+        except RuntimeFailure as error:
+            if error.code != "ALREADY_EXISTS":
+                raise
+            await self._call("images.v1.Images/Update", request, pb.ImageResponse)
+
+    async def _chunks(self, path: Path, digest: str, size: int) -> AsyncIterator[pb.WriteRequest]:
+        ref, offset = f"{self._id}-{digest}", 0
+        with path.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, _CHUNK):
+                yield pb.WriteRequest(action=pb.WRITE, ref=ref, total=size, expected=digest, offset=offset, data=chunk)
+                offset += len(chunk)
+        yield pb.WriteRequest(action=pb.COMMIT, ref=ref, total=size, expected=digest, offset=offset)
+
+    async def _found(self, path: str, request: Message, reply: type[Reply]) -> Reply | None:
+        try:
+            return await self._call(path, request, reply)
+        except RuntimeFailure as error:
+            if error.code != "NOT_FOUND":
+                raise
+            return None
+
+    async def _call(self, path: str, request: Message, reply: type[Reply], timeout: float = _CALL_SECONDS) -> Reply:
+        full = f"/containerd.services.{path}"
+        return await unary(self.channel, full, request, reply, timeout=timeout, metadata=self._metadata())
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (_NAMESPACE, ("containerd-lease", self._id)) if self._leased else (_NAMESPACE,)
