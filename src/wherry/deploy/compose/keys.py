@@ -1,111 +1,14 @@
-"""A compose file as Kubernetes objects, with a line for every key: mapped, changed or dropped, and why. Pure.
-
-Keys are those of the compose specification. What has no equal is never dropped in silence.
-"""
+"""What each key of a compose service becomes; `WHY` says why others have no equal."""
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from wherry.deploy.errors import InputError
+from wherry.deploy.compose.service import ComposeService, Verdict
 from wherry.objects import Obj
-from wherry.objects.names import dns1035_label
 
-MAPPED_AT_TOP = ("version", "name", "services", "volumes", "networks", "configs", "secrets")
-
-
-class Verdict(Enum):
-    MAPPED = "mapped"
-    CHANGED = "changed"
-    DROPPED = "dropped"
-
-
-@dataclass(frozen=True)
-class Line:
-    """What became of one key."""
-
-    key: str  # services.web.ports
-    verdict: Verdict
-    note: str
-
-    def __str__(self) -> str:
-        return f"{self.verdict.value:8} {self.key}: {self.note}"
-
-
-@dataclass(frozen=True)
-class Converted:
-    """Objects by the name of their service, and the lines."""
-
-    objects: Mapping[str, Sequence[Obj]]
-    lines: Sequence[Line]
-
-
-@dataclass
-class _Service:
-    """One service on its way."""
-
-    name: str
-    raw: Mapping[str, Any]
-    container: Obj
-    pod: Obj
-    replicas: int = 1
-    published: list[tuple[int, int, str]] = field(default_factory=list)  # port, target, protocol
-    inner: list[tuple[int, str]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-
-    def note(self, key: str, verdict: Verdict, note: str) -> None:
-        self.lines.append(Line(f"services.{self.name}.{key}", verdict, note))
-
-    def mount(self, name: str, path: str, source: Obj, *, readonly: bool = False) -> None:
-        volumes, mounts = self.pod.setdefault("volumes", []), self.container.setdefault("volumeMounts", [])
-        if all(volume["name"] != name for volume in volumes):
-            volumes.append({"name": name, **source})
-        mounts.append({"name": name, "mountPath": path, **({"readOnly": True} if readonly else {})})
-
-
-def convert(document: Any) -> Converted:
-    """The objects for a compose document. Raises InputError where it is none."""
-    if not isinstance(document, dict) or not isinstance(document.get("services"), dict):
-        raise InputError("this is no compose file: it has no services")
-    lines = [_top(key) for key in document if key not in MAPPED_AT_TOP]
-    objects: dict[str, list[Obj]] = {}
-    for name, raw in document["services"].items():
-        if problem := dns1035_label(str(name)):
-            raise InputError(f'services.{name}: a Service cannot be named "{name}": {problem}')
-        if not isinstance(raw, dict):
-            raise InputError(f"services.{name} must be a table of keys")
-        service = _Service(str(name), raw, {"name": str(name)}, {"containers": []})
-        for key, value in raw.items():
-            handler = _KEYS.get(str(key))
-            if handler is None:
-                service.note(
-                    str(key), Verdict.DROPPED, _WHY.get(str(key), "Kubernetes has no equal, or it is not known")
-                )
-            elif value is not None:
-                handler(service, value)
-        objects[service.name] = list(_objects(service))
-        lines += service.lines
-    for kind in ("volumes", "networks", "configs", "secrets"):
-        for name in document.get(kind) or {}:
-            lines.append(Line(f"{kind}.{name}", *_SHARED[kind]))
-    return Converted(objects, lines)
-
-
-def _top(key: str) -> Line:
-    extension = "an extension, for other tools" if str(key).startswith("x-") else "it is not known"
-    return Line(str(key), Verdict.DROPPED, extension)
-
-
-_SHARED = {
-    "volumes": (Verdict.CHANGED, "each pod has its own, and it goes with the pod; state wants a PersistentVolumeClaim"),
-    "networks": (Verdict.DROPPED, "all pods reach each other; a NetworkPolicy parts them"),
-    "configs": (Verdict.DROPPED, "make a ConfigMap of the file: kubectl create configmap NAME --from-file=FILE"),
-    "secrets": (Verdict.DROPPED, "make a Secret of the file: kubectl create secret generic NAME --from-file=FILE"),
-}
-_WHY = {
+WHY = {
     "container_name": "replicas have names of their own",
     "depends_on": "nothing waits for another here: clients try again, and readiness keeps requests away",
     "networks": "all pods reach each other; a NetworkPolicy parts them",
@@ -125,12 +28,12 @@ _WHY = {
 }
 
 
-def _image(service: _Service, value: Any) -> None:
+def _image(service: ComposeService, value: Any) -> None:
     service.container["image"] = str(value)
     service.note("image", Verdict.MAPPED, "the container's image")
 
 
-def _build(service: _Service, value: Any) -> None:
+def _build(service: ComposeService, value: Any) -> None:
     folder = value if isinstance(value, str) else (value or {}).get("context", ".")
     service.container.setdefault("image", service.name)
     service.note("build", Verdict.CHANGED, f"wherry up {folder} builds it and puts its digest in")
@@ -140,17 +43,17 @@ def _words(value: Any) -> list[str]:
     return [str(word) for word in value] if isinstance(value, list) else shlex.split(str(value))
 
 
-def _command(service: _Service, value: Any) -> None:
+def _command(service: ComposeService, value: Any) -> None:
     service.container["args"] = _words(value)
     service.note("command", Verdict.MAPPED, "args: what follows the image's entrypoint")
 
 
-def _entrypoint(service: _Service, value: Any) -> None:
+def _entrypoint(service: ComposeService, value: Any) -> None:
     service.container["command"] = _words(value)
     service.note("entrypoint", Verdict.MAPPED, "command")
 
 
-def _environment(service: _Service, value: Any) -> None:
+def _environment(service: ComposeService, value: Any) -> None:
     pairs = value.items() if isinstance(value, dict) else (str(each).partition("=")[::2] for each in value)
     taken = [{"name": str(name), "value": _text(given)} for name, given in pairs]
     service.container["env"] = taken
@@ -168,7 +71,7 @@ def _text(value: Any) -> str:
 _PORT = re.compile(r"(?:(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]+\]):)?(?:(\d+):)?(\d+)(?:/(tcp|udp))?")
 
 
-def _ports(service: _Service, value: Any) -> None:
+def _ports(service: ComposeService, value: Any) -> None:
     for each in value:
         if isinstance(each, dict):
             target, published = int(each["target"]), int(each.get("published") or each["target"])
@@ -183,12 +86,12 @@ def _ports(service: _Service, value: Any) -> None:
         service.note("ports", Verdict.MAPPED, f"a LoadBalancer Service at {published}, to {target}")
 
 
-def _expose(service: _Service, value: Any) -> None:
+def _expose(service: ComposeService, value: Any) -> None:
     service.inner += [(int(str(each).partition("/")[0]), "TCP") for each in value]
     service.note("expose", Verdict.MAPPED, "a Service within the cluster")
 
 
-def _volumes(service: _Service, value: Any) -> None:
+def _volumes(service: ComposeService, value: Any) -> None:
     for number, each in enumerate(value):
         short = not isinstance(each, dict)
         parts = str(each).split(":") if short else [str(each.get("source", "")), str(each.get("target", ""))]
@@ -204,13 +107,13 @@ def _volumes(service: _Service, value: Any) -> None:
         service.note("volumes", Verdict.CHANGED, f"{target} is an emptyDir: its data goes with the pod")
 
 
-def _tmpfs(service: _Service, value: Any) -> None:
+def _tmpfs(service: ComposeService, value: Any) -> None:
     for number, each in enumerate([value] if isinstance(value, str) else value):
         service.mount(f"tmpfs-{number}", str(each).partition(":")[0], {"emptyDir": {"medium": "Memory"}})
     service.note("tmpfs", Verdict.MAPPED, "emptyDir in memory")
 
 
-def _shm_size(service: _Service, value: Any) -> None:
+def _shm_size(service: ComposeService, value: Any) -> None:
     source = {"emptyDir": {"medium": "Memory", "sizeLimit": _amount(value)}}
     service.mount("shm", "/dev/shm", source)  # noqa: S108 - the container's own
     service.note("shm_size", Verdict.MAPPED, "emptyDir in memory at /dev/shm")
@@ -222,7 +125,7 @@ def _amount(value: Any) -> str:
     return f"{match[1]}{match[2].upper()}{'i' if match[2] else ''}" if match else str(value)
 
 
-def _healthcheck(service: _Service, value: Any) -> None:
+def _healthcheck(service: ComposeService, value: Any) -> None:
     test = value.get("test")
     if value.get("disable") or not test or test == ["NONE"]:
         service.note("healthcheck", Verdict.DROPPED, "it is switched off")
@@ -250,7 +153,7 @@ def _seconds(value: Any) -> float:
     return sum(float(number) * units[unit] for number, unit in found) if found else float(value)
 
 
-def _deploy(service: _Service, value: Any) -> None:
+def _deploy(service: ComposeService, value: Any) -> None:
     for key, inner in value.items():
         if key == "replicas":
             service.replicas = int(inner)
@@ -265,7 +168,7 @@ def _deploy(service: _Service, value: Any) -> None:
             service.note(f"deploy.{key}", Verdict.DROPPED, "the Deployment's own rules hold")
 
 
-def _resources(service: _Service, value: Mapping[str, Any]) -> None:
+def _resources(service: ComposeService, value: Mapping[str, Any]) -> None:
     made: Obj = {}
     for key, name in (("limits", "limits"), ("reservations", "requests")):
         given = value.get(key) or {}
@@ -278,8 +181,8 @@ def _resources(service: _Service, value: Mapping[str, Any]) -> None:
     service.note("deploy.resources", Verdict.MAPPED, "resources")
 
 
-def _limit(kind: str, key: str, name: str) -> Callable[[_Service, Any], None]:
-    def handler(service: _Service, value: Any) -> None:
+def _limit(kind: str, key: str, name: str) -> Callable[[ComposeService, Any], None]:
+    def handler(service: ComposeService, value: Any) -> None:
         resources = service.container.setdefault("resources", {})
         resources.setdefault(kind, {})[name] = _amount(value) if name == "memory" else str(value)
         service.note(key, Verdict.MAPPED, f"resources.{kind}.{name}")
@@ -287,14 +190,14 @@ def _limit(kind: str, key: str, name: str) -> Callable[[_Service, Any], None]:
     return handler
 
 
-def _restart(service: _Service, value: Any) -> None:
+def _restart(service: ComposeService, value: Any) -> None:
     if value in ("always", "unless-stopped"):
         service.note("restart", Verdict.MAPPED, "a Deployment's pods are always restarted")
     else:
         service.note("restart", Verdict.CHANGED, f"{value}: a Deployment always restarts; what runs once is a Job")
 
 
-def _user(service: _Service, value: Any) -> None:
+def _user(service: ComposeService, value: Any) -> None:
     user, _, group = str(value).partition(":")
     if not user.isdigit():
         service.note("user", Verdict.DROPPED, f"{value} is a name: USER with a number in the Dockerfile")
@@ -306,8 +209,8 @@ def _user(service: _Service, value: Any) -> None:
     service.note("user", Verdict.MAPPED, "securityContext.runAsUser")
 
 
-def _security(key: str, name: str, *, capability: str = "") -> Callable[[_Service, Any], None]:
-    def handler(service: _Service, value: Any) -> None:
+def _security(key: str, name: str, *, capability: str = "") -> Callable[[ComposeService, Any], None]:
+    def handler(service: ComposeService, value: Any) -> None:
         security = service.container.setdefault("securityContext", {})
         if capability:
             security.setdefault("capabilities", {})[capability] = [str(each) for each in value]
@@ -318,37 +221,37 @@ def _security(key: str, name: str, *, capability: str = "") -> Callable[[_Servic
     return handler
 
 
-def _field(key: str, name: str, *, pod: bool = False) -> Callable[[_Service, Any], None]:
-    def handler(service: _Service, value: Any) -> None:
+def _field(key: str, name: str, *, pod: bool = False) -> Callable[[ComposeService, Any], None]:
+    def handler(service: ComposeService, value: Any) -> None:
         (service.pod if pod else service.container)[name] = value
         service.note(key, Verdict.MAPPED, name)
 
     return handler
 
 
-def _grace(service: _Service, value: Any) -> None:
+def _grace(service: ComposeService, value: Any) -> None:
     service.pod["terminationGracePeriodSeconds"] = round(_seconds(value))
     service.note("stop_grace_period", Verdict.MAPPED, "terminationGracePeriodSeconds")
 
 
-def _extra_hosts(service: _Service, value: Any) -> None:
+def _extra_hosts(service: ComposeService, value: Any) -> None:
     pairs = value.items() if isinstance(value, dict) else (re.split(r"[:=]", str(each), maxsplit=1) for each in value)
     service.pod["hostAliases"] = [{"ip": str(address), "hostnames": [str(name)]} for name, address in pairs]
     service.note("extra_hosts", Verdict.MAPPED, "hostAliases")
 
 
-def _labels(service: _Service, value: Any) -> None:
+def _labels(service: ComposeService, value: Any) -> None:
     pairs = value.items() if isinstance(value, dict) else (str(each).partition("=")[::2] for each in value)
     service.pod.setdefault("annotations", {}).update({str(name): _text(given) for name, given in pairs})
     service.note("labels", Verdict.CHANGED, "annotations of the pods: labels here are for selecting")
 
 
-def _pull_policy(service: _Service, value: Any) -> None:
+def _pull_policy(service: ComposeService, value: Any) -> None:
     service.container["imagePullPolicy"] = {"always": "Always", "never": "Never"}.get(str(value), "IfNotPresent")
     service.note("pull_policy", Verdict.MAPPED, "imagePullPolicy")
 
 
-_KEYS: Mapping[str, Callable[[_Service, Any], None]] = {
+KEYS: Mapping[str, Callable[[ComposeService, Any], None]] = {
     "image": _image,
     "build": _build,
     "command": _command,
@@ -379,44 +282,3 @@ _KEYS: Mapping[str, Callable[[_Service, Any], None]] = {
     "mem_reservation": _limit("requests", "mem_reservation", "memory"),
     "cpus": _limit("limits", "cpus", "cpu"),
 }
-
-
-def _objects(service: _Service) -> Iterator[Obj]:
-    """The Deployment, and the Service where something is published or exposed."""
-    labels = {"app.kubernetes.io/name": service.name}
-    if "image" not in service.container:
-        raise InputError(f"services.{service.name} has neither image nor build")
-    ports = {(target, protocol) for _, target, protocol in service.published} | set(service.inner)
-    if ports:
-        service.container["ports"] = [
-            {"containerPort": port, **({"protocol": protocol} if protocol != "TCP" else {})}
-            for port, protocol in sorted(ports)
-        ]
-    annotations = service.pod.pop("annotations", None)
-    template = {
-        "metadata": {"labels": labels, **({"annotations": annotations} if annotations else {})},
-        "spec": {**service.pod, "containers": [service.container]},
-    }
-    spec = {
-        "replicas": service.replicas,
-        "selector": {"matchLabels": labels},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-        "template": template,
-    }
-    meta = {"name": service.name, "labels": labels}
-    yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
-    if ports:
-        listed = service.published or [(port, port, protocol) for port, protocol in service.inner]
-        yield {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": meta,
-            "spec": {
-                "type": "LoadBalancer" if service.published else "ClusterIP",
-                "selector": labels,
-                "ports": [
-                    {"name": f"{protocol.lower()}-{port}", "port": port, "targetPort": target, "protocol": protocol}
-                    for port, target, protocol in listed
-                ],
-            },
-        }
