@@ -94,18 +94,17 @@ def killed(pid: int) -> None:
     """kill -9, and wait for the end."""
     descriptor = os.pidfd_open(pid)
     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    _gone(descriptor)
-    os.close(descriptor)
+    try:
+        asyncio.run(_ended(descriptor))
+    finally:
+        os.close(descriptor)
 
 
-def _gone(descriptor: int) -> None:
-    async def wait() -> None:
-        ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(descriptor, ended.set)
-        async with asyncio.timeout(10):
-            await ended.wait()
-
-    asyncio.run(wait())
+async def _ended(descriptor: int) -> None:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(descriptor, ended.set)
+    async with asyncio.timeout(10):
+        await ended.wait()
 
 
 def lives(engine: Engine) -> list[tuple[str, int, str]]:

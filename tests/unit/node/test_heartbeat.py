@@ -1,0 +1,60 @@
+"""The Node object: registered again without a flip, and NotReady while its runtime is down."""
+
+from tests.unit.node.conftest import TestNode
+from wherry.node.heartbeat import Heartbeat
+from wherry.objects import Obj
+from wherry.objects.conditions import condition_of
+
+
+def heartbeat(node: TestNode) -> Heartbeat:
+    return Heartbeat(node.api, node.runtime, node.clock, node.settings)
+
+
+def ready(node: TestNode) -> Obj:
+    found = node.api.mirror.get("Node", "", "node")
+    assert found is not None
+    condition = condition_of(found, "Ready")
+    assert condition is not None
+    return condition
+
+
+async def test_a_node_that_registers_again_has_been_ready_since_the_first_time(node: TestNode) -> None:
+    await heartbeat(node).register()
+    since = ready(node)["lastTransitionTime"]
+    await node.clock.sleep(60)
+    await heartbeat(node).register()
+    assert ready(node)["lastTransitionTime"] == since
+    assert ready(node)["lastHeartbeatTime"] > since
+
+
+async def test_the_ready_condition_tells_of_the_runtime(node: TestNode) -> None:
+    beat = heartbeat(node)
+    await beat.register()
+    since = ready(node)["lastTransitionTime"]
+    await node.clock.sleep(60)
+    await beat.runtime_is("container runtime is down")
+    told = ready(node)
+    assert (told["status"], told["reason"], told["message"]) == (
+        "False",
+        "KubeletNotReady",
+        "container runtime is down",
+    )
+    assert told["lastTransitionTime"] > since
+    await beat.runtime_is("")
+    assert (ready(node)["status"], ready(node)["reason"]) == ("True", "KubeletReady")
+
+
+async def test_a_runtime_that_is_as_it_was_is_not_written(node: TestNode) -> None:
+    beat = heartbeat(node)
+    await beat.register()
+    writes = len(node.api.writes)
+    await beat.runtime_is("")
+    assert len(node.api.writes) == writes
+
+
+async def test_capacity_is_what_the_settings_say(node: TestNode) -> None:
+    await heartbeat(node).register()
+    found = node.api.mirror.get("Node", "", "node")
+    assert found is not None
+    capacity = found["status"]["capacity"]
+    assert (capacity["cpu"], capacity["memory"], capacity["pods"]) == ("4", f"{8 << 20}Ki", "250")
