@@ -20,6 +20,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 
 from tests.e2e.conftest import Engine
 from tests.e2e.kubectl import NEW, OLD, Kubectl, find, load
@@ -245,7 +246,7 @@ def test_other_clients_websockets_are_understood(
         async with client, client.ws_connect(url, protocols=(protocol,)) as socket:
             return [read(message.data) async for message in socket]
 
-    got = asyncio.run(run())
+    got = uvloop.run(run())
     by_channel = {channel: b"".join(each[1:] for each in got if each[:1] == bytes([channel])) for channel in (1, 2, 3)}
     assert (by_channel[1], by_channel[2]) == (b"out\n", b"err\n")
     assert b"exit" in by_channel[3]
@@ -261,4 +262,4 @@ def test_an_unknown_websocket_protocol_is_refused(pods: Engine) -> None:
                 await client.ws_connect(url, protocols=("v9.channel.k8s.io",))
             return refused.value.status
 
-    assert asyncio.run(run()) == 403
+    assert uvloop.run(run()) == 403
