@@ -8,7 +8,7 @@ import click
 
 from wherry.cli.options import USAGE, fail
 from wherry.cli.progress import object_name
-from wherry.cli.target import FAILED, run, target_of, target_options
+from wherry.cli.target import FAILED, TIMED_OUT, Seconds, run, target_of, target_options
 from wherry.deploy.errors import DeployError, InputError
 
 
@@ -16,8 +16,10 @@ from wherry.deploy.errors import DeployError, InputError
 @click.argument("app", metavar="FOLDER|APP", default=".")
 @target_options
 @click.option("-p", "--profile", envvar="WHERRY_PROFILE", default="", help="A profile of wherry.toml.")
+@click.option("--timeout", type=Seconds(), default="2m", show_default=True, help="How long to wait for its end.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until the replicas have ended.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, where it would: for another cluster than this machine's.")
-def command(app: str, profile: str, yes: bool, **given: Any) -> None:
+def command(app: str, profile: str, timeout: float, no_wait: bool, yes: bool, **given: Any) -> None:
     """Remove everything that `wherry up` has made of an app, and nothing else.
 
     \b
@@ -27,7 +29,7 @@ def command(app: str, profile: str, yes: bool, **given: Any) -> None:
       wherry down webapp -n shop
     """
     from wherry.client.http import HttpClient
-    from wherry.deploy.up import down
+    from wherry.deploy.up import down, gone
 
     try:
         name, context, namespace = _app(app, profile)
@@ -39,11 +41,14 @@ def command(app: str, profile: str, yes: bool, **given: Any) -> None:
 
         async def work() -> None:
             async with HttpClient(target.access) as client:
-                gone, kept = await down(client, name, target.access.namespace)
-            for ref in gone:
+                deleted, kept = await down(client, name, target.access.namespace)
+                late = not no_wait and not await gone(client, deleted, timeout)
+            for ref in deleted:
                 click.echo(f"{object_name(ref)} deleted")
             for ref in kept:
                 click.echo(f"Warning: {object_name(ref)} stays: it is no longer {name}'s", err=True)
+            if late:
+                fail(f"not all of it is gone after {timeout:g} s (--timeout); it goes on", TIMED_OUT)
 
         run(work(), target)
     except DeployError as error:

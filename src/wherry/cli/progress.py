@@ -23,7 +23,8 @@ MODES = ("auto", "tty", "plain", "json", "quiet")
 
 def summary(verdict: Verdict) -> str:
     old = f", {verdict.old} of the revision before" if verdict.old else ""
-    return f"{verdict.ready} of {verdict.wanted} ready{old}"
+    stopping = f", {verdict.stopping} stopping" if verdict.stopping else ""
+    return f"{verdict.ready} of {verdict.wanted} ready{old}{stopping}"
 
 
 class Quiet:

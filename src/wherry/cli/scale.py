@@ -7,10 +7,8 @@ import click
 
 from wherry.cli.options import USAGE, fail
 from wherry.cli.progress import MODES, reporter, summary
-from wherry.cli.target import FAILED, Seconds, run, target_of, target_options
+from wherry.cli.target import FAILED, TIMED_OUT, Seconds, run, target_of, target_options
 from wherry.deploy.errors import DeployError
-
-TIMED_OUT = 4
 
 
 @click.command()

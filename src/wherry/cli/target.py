@@ -18,7 +18,7 @@ from wherry.objects.errors import ApiError, Conflict
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
 
-FAILED, CONFLICT, INTERRUPTED = 1, 5, 130
+FAILED, TIMED_OUT, CONFLICT, INTERRUPTED = 1, 4, 5, 130
 
 
 class Seconds(click.ParamType[float]):

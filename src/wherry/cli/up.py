@@ -12,16 +12,14 @@ import click
 from wherry.cli.options import USAGE, config_of, fail
 from wherry.cli.printing import output_option, print_json, print_yaml
 from wherry.cli.progress import MODES, applied_lines, object_name, reporter, summary
-from wherry.cli.target import CONFLICT, FAILED, INTERRUPTED, Seconds, find_target, target_options
+from wherry.cli.target import CONFLICT, FAILED, INTERRUPTED, TIMED_OUT, Seconds, find_target, target_options
 from wherry.deploy.errors import DeployError, InputError
 from wherry.deploy.report import Reporter
 
 if TYPE_CHECKING:
     from wherry.deploy.plan import Plan
     from wherry.deploy.target import Target
-    from wherry.deploy.up import Result, Up
-
-TIMED_OUT = 4
+    from wherry.deploy.up import ImageMaker, Result, Up
 
 
 @click.command()
@@ -121,10 +119,7 @@ class _Command:
         from wherry.clock import SystemClock
         from wherry.deploy.up import Up, Wishes
 
-        config = config_of(self.given)
         wishes = Wishes(
-            folder=self.folder,
-            store=config.state / "images",
             namespace=self.given["namespace"] or made.project.namespace,
             registry=self.given["registry"],
             timeout=self.given["timeout"],
@@ -132,18 +127,29 @@ class _Command:
             force=self.given["force_conflicts"],
         )
         async with HttpClient(target.access, warnings=self.told.warning) as client:
-            up = Up(client, target, made, wishes, self.told, SystemClock())
+            up = Up(client, target, made, wishes, self.told, SystemClock(), self._images(made, target))
             if self.given["dry_run"]:
                 await _dry_run(up, self.output)
                 return None
             return await up.run()
 
+    def _images(self, made: "Plan", target: "Target") -> "ImageMaker | None":
+        if not made.dockerfile:
+            return None
+        from wherry.deploy.delivery import FolderImages
+
+        return FolderImages(self.folder, made, target, config_of(self.given).state / "images", self.told.build)
+
     def _interrupted(self, made: "Plan") -> str:
         where = f" -n {self.given['namespace']}" if self.given["namespace"] else ""
+        deployed = [
+            one.object["metadata"]["name"] for one in made.found.manifests if one.object["kind"] == "Deployment"
+        ]
+        undo = f"kubectl rollout undo deployment {' '.join(deployed or [made.app])}"
         return (
             f"Stopped waiting. What was applied goes on by itself.\n"
             f"  watch it:  wherry up {self.folder}{where}   (or wherry status {made.app}{where})\n"
-            f"  undo it:   kubectl rollout undo deployment{where}; take all of it away: wherry down {made.app}{where}"
+            f"  undo it:   {undo}{where}; take all of it away: wherry down {made.app}{where}"
         )
 
 

@@ -263,7 +263,7 @@ async def remove(client: HttpClient, ref: Ref, app: str) -> bool:
         obj = await client.get(*ref)
         if not inventory.belongs(obj, app):
             return False
-        await client.delete(*ref, uid=obj["metadata"]["uid"], propagation="Background")
+        await client.delete(*ref, uid=obj["metadata"]["uid"], propagation="Foreground")
     except (NotFound, Conflict):
         return False
     return True

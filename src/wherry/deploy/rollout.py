@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from wherry.client.client import Client
 from wherry.client.follow import Followed, View, following
 from wherry.client.http import HttpClient
 from wherry.clock import Clock
 from wherry.deploy.pods import Trouble
-from wherry.deploy.verdict import Seen, State, Verdict, judge
+from wherry.deploy.verdict import Seen, State, Verdict, judge, stuck
 from wherry.objects import Obj, Ref
-from wherry.objects.errors import ApiError
+from wherry.objects.errors import ApiError, Conflict, NotFound
 
 LOOK_SECONDS = 1.0  # time alone changes a verdict too
 LOG_LINES = 30
@@ -91,6 +92,32 @@ class Rollout:
 
 def _in(objects: Iterable[Obj], namespace: str) -> list[Obj]:
     return [obj for obj in objects if obj["metadata"].get("namespace") == namespace]
+
+
+async def look(client: Client, clock: Clock, workload: Obj) -> Seen:
+    """Everything that a verdict on `workload` needs, as it is now."""
+    namespace = workload["metadata"]["namespace"]
+
+    async def listed(kind: str, fields: str = "") -> Sequence[Obj]:
+        return (await client.list(kind, namespace, fields=fields)).items
+
+    return Seen(
+        workload=workload,
+        now=clock.now(),
+        pods=await listed("Pod"),
+        replicasets=await listed("ReplicaSet.apps") if workload["kind"] == "Deployment" else (),
+        events=await listed("Event", "involvedObject.kind=Pod"),
+    )
+
+
+async def retry_stuck(client: Client, clock: Clock, workload: Obj) -> int:
+    """Replace pods that have failed already: whoever asks again wants them tried now, not after their back-off."""
+    pods = stuck(await look(client, clock, workload))
+    for pod in pods:
+        meta = pod["metadata"]
+        with contextlib.suppress(NotFound, Conflict):
+            await client.delete("Pod", meta["namespace"], meta["name"], uid=meta["uid"])
+    return len(pods)
 
 
 async def last_lines(client: HttpClient, ref: Ref, trouble: Trouble | None) -> tuple[str, ...]:

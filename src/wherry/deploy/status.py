@@ -1,6 +1,5 @@
 """The apps that `up` has brought into a cluster, and how they are now."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ from wherry.deploy.answer import urls
 from wherry.deploy.errors import DeployError
 from wherry.deploy.images import containers
 from wherry.deploy.pods import PodStep, Trouble
-from wherry.deploy.verdict import KINDS, Seen, State, judge
+from wherry.deploy.rollout import look
+from wherry.deploy.verdict import KINDS, State, judge
 from wherry.objects import Obj, Ref
 
 
@@ -97,19 +97,7 @@ async def _app(client: HttpClient, clock: Clock, app: str, noted: Obj, *, embedd
 
 
 async def _workload(client: Client, clock: Clock, obj: Obj) -> WorkloadStatus:
-    namespace = obj["metadata"]["namespace"]
-
-    async def listed(kind: str, fields: str = "") -> Sequence[Obj]:
-        return (await client.list(kind, namespace, fields=fields)).items
-
-    seen = Seen(
-        workload=obj,
-        now=clock.now(),
-        pods=await listed("Pod"),
-        replicasets=await listed("ReplicaSet.apps") if obj["kind"] == "Deployment" else (),
-        events=await listed("Event", "involvedObject.kind=Pod"),
-    )
-    verdict = judge(seen)
+    verdict = judge(await look(client, clock, obj))
     return WorkloadStatus(
         name=obj["metadata"]["name"],
         kind=obj["kind"],

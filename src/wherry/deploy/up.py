@@ -1,11 +1,13 @@
 """`up`: build, deliver, apply, watch, prove. Each phase is timed and told; a rollout that fails is in the Result."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
+from typing import Protocol
 
+from wherry.client.follow import Followed, following
 from wherry.client.http import HttpClient
 from wherry.clock import Clock
 from wherry.deploy import apply, inventory, plan
@@ -15,15 +17,11 @@ from wherry.deploy.errors import DeployError, InputError
 from wherry.deploy.folder import Manifest
 from wherry.deploy.images import last_part, repository
 from wherry.deploy.plan import Place, Plan
-from wherry.deploy.push import push
 from wherry.deploy.report import Reporter
-from wherry.deploy.rollout import Outcome, Rollout
+from wherry.deploy.rollout import Outcome, Rollout, retry_stuck
 from wherry.deploy.target import Target
 from wherry.deploy.verdict import workloads
-from wherry.images.build import build
 from wherry.images.built import BuiltImage
-from wherry.images.names import full_name
-from wherry.node.content import import_layout
 from wherry.objects import Obj, Ref, ref_of
 from wherry.objects.errors import NotFound
 
@@ -36,8 +34,6 @@ ANSWER_SECONDS = 15.0
 class Wishes:
     """What the person who deploys has asked for, beside the folder itself."""
 
-    folder: Path
-    store: Path  # of images and build caches
     namespace: str = ""  # the one asked for; else it is the target's
     registry: str = ""
     timeout: float = 300.0
@@ -64,9 +60,19 @@ class Result:
         return bool(self.pruned) or any(each.done != "unchanged" for each in self.applied)
 
 
+class ImageMaker(Protocol):
+    """Makes the app's image."""
+
+    async def build(self, name: str) -> BuiltImage: ...
+
+    async def deliver(self, built: BuiltImage) -> None:
+        """Bring it to where the target's nodes find it by its name and digest."""
+        ...
+
+
 @dataclass(frozen=True)
 class Up:
-    """One run. `client` reaches `target`."""
+    """One run. `client` reaches `target`; `images` is None where nothing is built."""
 
     client: HttpClient
     target: Target
@@ -74,6 +80,7 @@ class Up:
     wishes: Wishes
     reporter: Reporter
     clock: Clock
+    images: ImageMaker | None = None
 
     @property
     def namespace(self) -> str:
@@ -115,7 +122,7 @@ class Up:
 
     async def _image(self, result: Result) -> str:
         """Build and deliver; the image by digest, or "" where nothing is built."""
-        if not self.plan.dockerfile:
+        if self.images is None:
             return ""
         registry = self.wishes.registry or self.plan.project.registry
         name = self.plan.image
@@ -126,27 +133,12 @@ class Up:
                     'wherry up --registry HOST/PATH, or registry = "HOST/PATH" in wherry.toml',
                 )
             name = f"{registry.rstrip('/')}/{last_part(name)}:latest"
-        made = self.plan.project.build
         async with self._phase(result, "build", f"{name} from {self.plan.dockerfile}"):
-            built = await build(
-                self.wishes.folder,
-                reference=full_name(name),
-                store=self.wishes.store,
-                dockerfile=self.wishes.folder / self.plan.dockerfile,
-                target=made.target or None,
-                build_args=made.args,
-                on_event=self.reporter.build,
-            )
-        await self._deliver(result, built, name)
+            built = await self.images.build(name)
+        where = "import" if self.target.embedded else "push"
+        async with self._phase(result, where, f"{built.reference}, {built.size / 2**20:.1f} MiB"):
+            await self.images.deliver(built)
         return f"{repository(name)}@{built.digest}"
-
-    async def _deliver(self, result: Result, built: BuiltImage, name: str) -> None:
-        if self.target.embedded:
-            async with self._phase(result, "import", f"{built.size / 2**20:.1f} MiB"):
-                await import_layout(self.target.containerd, built.layout, built.reference, built.digest)
-        else:
-            async with self._phase(result, "push", name):
-                await push(built, full_name(name))
 
     async def _objects(self, pinned: str) -> list[Manifest]:
         live = await apply.get(self.client, Ref("Deployment.apps", self.namespace, self.plan.app))
@@ -197,6 +189,11 @@ class Up:
             self.wishes.timeout,
             timedelta() if self.target.embedded else PATIENCE,
         )
+        for each in result.applied:
+            if each.ref in refs and each.done == "unchanged":
+                count = await retry_stuck(self.client, self.clock, each.object)
+                if count:
+                    self.reporter.note(f"{each.ref.name}: {count} replicas that had failed are tried anew")
         async with self._phase(result, "rollout", ", ".join(ref.name for ref in refs)):
             result.outcome = await rollout.watch(refs)
 
@@ -210,7 +207,10 @@ class Up:
 
 
 async def down(client: HttpClient, app: str, namespace: str) -> tuple[list[Ref], list[Ref]]:
-    """Delete exactly what `up` has made of this app: (what was deleted, what stays as it is somebody else's now)."""
+    """Delete exactly what `up` has made of this app: (what was deleted, what stays as it is somebody else's now).
+
+    Workloads go with their pods: they are gone when those are.
+    """
     noted = await inventory.read(client, app, namespace)
     if noted is None:
         raise DeployError(f"there is no app {app} in namespace {namespace}", *await _apps_hint(client, namespace))
@@ -219,6 +219,21 @@ async def down(client: HttpClient, app: str, namespace: str) -> tuple[list[Ref],
     await client.delete("ConfigMap", namespace, inventory.name_of(app))
     kept = [ref for ref, gone in results.items() if not gone and await apply.get(client, ref) is not None]
     return [ref for ref, gone in results.items() if gone], kept
+
+
+async def gone(client: HttpClient, refs: Sequence[Ref], seconds: float) -> bool:
+    """Wait until the objects are gone; False where that takes longer."""
+    wanted = set(refs)
+    whats = {Followed(ref.kind, ref.namespace) for ref in wanted}
+    if not whats:
+        return True
+    try:
+        async with asyncio.timeout(seconds), following(client, *whats) as view:
+            while any(ref in view.objects for ref in wanted):
+                await view.change()
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _apps_hint(client: HttpClient, namespace: str) -> list[str]:

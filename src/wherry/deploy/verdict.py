@@ -9,10 +9,9 @@ from wherry.deploy.pods import PodStep, Trouble, step, trouble
 from wherry.objects import Obj
 from wherry.objects.conditions import condition_of, get_condition
 from wherry.objects.owners import controller_of
-from wherry.objects.pods import terminating
+from wherry.objects.pods import same_template, terminating
 from wherry.objects.times import parse
 
-REVISION = "deployment.kubernetes.io/revision"
 ROOM_COMES = timedelta(seconds=10)  # so long pods that are stopping may take to make room for one that has none
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 """Workloads that roll out."""
@@ -41,29 +40,31 @@ class Seen:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`old` is how many pods of earlier revisions there still are."""
+    """`old` is how many pods of earlier revisions serve still, `stopping` how many of any are on their way out."""
 
     state: State
     wanted: int = 0
     ready: int = 0
     old: int = 0
+    stopping: int = 0
     pods: tuple[PodStep, ...] = ()
     trouble: Trouble | None = None
 
 
 def judge(seen: Seen) -> Verdict:
     """The verdict of this moment. Whoever watches asks again after each change."""
-    new, old = _pods(seen)
+    new, rest = _pods(seen)
+    stopping = sum(map(terminating, rest))
     by_pod = _events_by_pod(seen.events)
     steps = tuple(step(pod, by_pod.get(pod["metadata"]["name"], ())) for pod in new)
     wanted = _wanted(seen.workload)
-    counts = (wanted, sum(each.ready for each in steps), len(old))
+    counts = (wanted, sum(each.ready for each in steps), len(rest) - stopping, stopping)
     if _done(seen):
-        return Verdict(State.DONE, *counts, steps)
+        return Verdict(State.DONE, *counts, pods=steps)
     found = _trouble(seen, new)
     if found is not None:
-        return Verdict(State.FAILED, *counts, steps, found)
-    return Verdict(State.UNDER_WAY if _observed(seen.workload) else State.WAITING, *counts, steps)
+        return Verdict(State.FAILED, *counts, pods=steps, trouble=found)
+    return Verdict(State.UNDER_WAY if _observed(seen.workload) else State.WAITING, *counts, pods=steps)
 
 
 def _wanted(workload: Obj) -> int:
@@ -125,17 +126,22 @@ def _revision(seen: Seen) -> tuple[str, str]:
 
 
 def current_replicaset(deployment: Obj, replicasets: Sequence[Obj]) -> Obj | None:
-    """The one of the revision that the Deployment says it is at; None while it has none yet."""
-    wanted = (deployment["metadata"].get("annotations") or {}).get(REVISION)
-    for each in replicasets:
-        if _owned(each, deployment) and (each["metadata"].get("annotations") or {}).get(REVISION) == wanted:
-            return each if _observed(deployment) else None
-    return None
+    """The one of the Deployment's template, the oldest if there are two; None while there is none yet."""
+    template = deployment["spec"]["template"]
+    same = (
+        each for each in replicasets if _owned(each, deployment) and same_template(each["spec"]["template"], template)
+    )
+    return min(same, key=lambda each: each["metadata"].get("creationTimestamp", ""), default=None)
 
 
 def _owned(obj: Obj, owner: Obj) -> bool:
     controller = controller_of(obj)
     return controller is not None and controller["uid"] == owner["metadata"].get("uid")
+
+
+def stuck(seen: Seen) -> list[Obj]:
+    """The wanted revision's pods that will not get further by themselves."""
+    return [pod for pod in _pods(seen)[0] if trouble(pod) is not None]
 
 
 def _trouble(seen: Seen, new: Sequence[Obj]) -> Trouble | None:
