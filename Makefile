@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps
-TEST_PACKAGES := busybox-static curl ca-certificates
+TEST_PACKAGES := busybox-static curl ca-certificates docker-registry
 
 .PHONY: help up test check down clean setup packages test-packages proto
 
