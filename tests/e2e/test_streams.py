@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import socket
 import ssl
 import struct
 import subprocess
@@ -17,10 +18,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
-import aiohttp
 import pytest
-import uvloop
 
 from tests.e2e.conftest import Engine
 from tests.e2e.kubectl import NEW, OLD, Kubectl, find, load
@@ -204,62 +204,75 @@ def test_the_proxy_reaches_pods_and_services(pods: Engine) -> None:
         assert pods.kubectl("get", "--raw", f"{base}/{path}") == "Hello, World!"
 
 
-def session(engine: Engine) -> tuple[aiohttp.ClientSession, str]:
-    """A client with the administrator's certificate."""
+@contextlib.contextmanager
+def websocket(engine: Engine, path: str, protocol: str) -> Iterator[IO[bytes]]:
+    """An administrator's connection after the request to upgrade it, ready to read the answer from."""
     config = json.loads((engine.root / "st" / "kubeconfig").read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    context = ssl.create_default_context(cadata=authority)
     files = {"certificate": user["client-certificate-data"], "key": user["client-key-data"]}
     for name, text in files.items():
         (engine.root / name).write_bytes(base64.b64decode(text))
         (engine.root / name).chmod(0o600)
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
     context.load_cert_chain(engine.root / "certificate", engine.root / "key")
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)), cluster["server"]
+    host, _, port = cluster["server"].removeprefix("https://").partition(":")
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: websocket"]
+    lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
+    lines += [f"Sec-WebSocket-Protocol: {protocol}", "", ""]
+    with (
+        socket.create_connection((host, int(port)), 20) as plain,
+        context.wrap_socket(plain, server_hostname=host) as tls,
+    ):
+        tls.sendall("\r\n".join(lines).encode())
+        with tls.makefile("rb") as answer:
+            yield answer
 
 
-def plain(data: bytes | str) -> bytes:
-    return data if isinstance(data, bytes) else data.encode()
+def head(answer: IO[bytes]) -> list[bytes]:
+    lines = []
+    while line := answer.readline().strip():
+        lines.append(line)
+    return lines
 
 
-def coded(data: bytes | str) -> bytes:
+def messages(answer: IO[bytes]) -> Iterator[bytes]:
+    """Until the server's Close; servers mask nothing."""
+    while True:
+        first, length = answer.read(2)
+        if length > 125:
+            length = int.from_bytes(answer.read(2 if length == 126 else 8), "big")
+        payload = answer.read(length)
+        if first & 0x0F == 8:
+            return
+        if first & 0x0F in (1, 2):
+            yield payload
+
+
+def plain(data: bytes) -> bytes:
+    return data
+
+
+def coded(data: bytes) -> bytes:
     """Its channels are digits."""
-    text = plain(data)
-    return bytes([int(text[:1])]) + base64.b64decode(text[1:])
+    return bytes([int(data[:1])]) + base64.b64decode(data[1:])
+
+
+EXEC = "/api/v1/namespaces/default/pods/web/exec?stdout=1&stderr=1&command=sh&command=-c&command="
 
 
 @pytest.mark.parametrize(
     ("protocol", "read"),
-    [
-        ("v5.channel.k8s.io", plain),
-        ("v4.channel.k8s.io", plain),
-        ("base64.channel.k8s.io", coded),
-    ],
+    [("v5.channel.k8s.io", plain), ("v4.channel.k8s.io", plain), ("base64.channel.k8s.io", coded)],
 )
-def test_other_clients_websockets_are_understood(
-    pods: Engine, protocol: str, read: Callable[[bytes | str], bytes]
-) -> None:
-    async def run() -> list[bytes]:
-        client, server = session(pods)
-        query = "stdout=1&stderr=1&command=sh&command=-c&command=echo+out;echo+err+>%262;exit+7"
-        url = f"{server}/api/v1/namespaces/default/pods/web/exec?{query}"
-        async with client, client.ws_connect(url, protocols=(protocol,)) as socket:
-            return [read(message.data) async for message in socket]
-
-    got = uvloop.run(run())
+def test_other_clients_websockets_are_understood(pods: Engine, protocol: str, read: Callable[[bytes], bytes]) -> None:
+    with websocket(pods, f"{EXEC}echo+out;echo+err+>%262;exit+7", protocol) as answer:
+        assert f"Sec-WebSocket-Protocol: {protocol}".encode() in head(answer)
+        got = [read(message) for message in messages(answer)]
     by_channel = {channel: b"".join(each[1:] for each in got if each[:1] == bytes([channel])) for channel in (1, 2, 3)}
     assert (by_channel[1], by_channel[2]) == (b"out\n", b"err\n")
-    assert b"exit" in by_channel[3]
-    assert b"7" in by_channel[3]
+    assert b"exit code 7" in by_channel[3]
 
 
 def test_an_unknown_websocket_protocol_is_refused(pods: Engine) -> None:
-    async def run() -> int:
-        client, server = session(pods)
-        url = f"{server}/api/v1/namespaces/default/pods/web/exec?stdout=1&command=true"
-        async with client:
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                await client.ws_connect(url, protocols=("v9.channel.k8s.io",))
-            return refused.value.status
-
-    assert uvloop.run(run()) == 403
+    with websocket(pods, f"{EXEC}true", "v9.channel.k8s.io") as answer:
+        assert answer.readline() == b"HTTP/1.1 403 Forbidden\r\n"
