@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -245,14 +245,24 @@ class Execute:
 
     async def remove_container(self, container_id: str) -> None:
         """With its logs and its termination message."""
+        memory = self.memory
         await self.node.runtime.remove_container(container_id)
-        known = next((one for one in self.memory.containers if one.id == container_id), None)
+        known = next((one for one in memory.containers if one.id == container_id), None)
         if known is not None:
             await asyncio.to_thread(_remove_files, known)
+        memory.containers = [one for one in memory.containers if one.id != container_id]
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        await self.node.runtime.stop_sandbox(sandbox_id)
+        known = self.memory.sandboxes.get(sandbox_id)
+        if known is not None:
+            self.memory.sandboxes[sandbox_id] = replace(known, ready=False)
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
+        memory = self.memory
         await self.node.runtime.remove_sandbox(sandbox_id)
-        self.memory.sandboxes.pop(sandbox_id, None)
+        memory.sandboxes.pop(sandbox_id, None)
+        memory.containers = [one for one in memory.containers if one.sandbox_id != sandbox_id]
 
     async def forget(self) -> None:
         """Nothing of the pod is left but its logs."""
