@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -12,13 +12,14 @@ from wherry.client.client import Client
 from wherry.client.mirror import Mirror
 from wherry.clock import Clock
 from wherry.network import balancer, cni, conntrack, kubedns, nft
-from wherry.network.conntrack import Connections
 from wherry.network.dns import NameServer
+from wherry.network.drain import drained
 from wherry.network.forward import Forwarder, HostResolvers
 from wherry.network.haproxy import HAProxy, can_listen
 from wherry.network.records import Records
 from wherry.network.ruleset import Endpoint, Ruleset, compute, routed_pods
 from wherry.network.settings import NetworkSettings
+from wherry.network.sockets import Namespaces
 from wherry.objects import Obj
 from wherry.objects.errors import ApiError, Conflict, NotFound
 from wherry.tasks import spawn
@@ -29,6 +30,7 @@ log = logging.getLogger("wherry.network")
 
 SERVICE, SLICE = "Service", "EndpointSlice.discovery.k8s.io"
 _DNS = 53
+_NONE_FREE = "No address has all ports of this Service free"
 _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
 
 Record = Callable[[Obj, str, str, str], None]
@@ -53,11 +55,11 @@ class Network:
     _applied: asyncio.Condition = field(default_factory=asyncio.Condition)
     _rules: Ruleset | None = None  # as the kernel has them
     _routed: frozenset[str] | None = None  # uids of pods that get new connections by what is applied
-    _without: set[balancer.Key] = field(default_factory=set)  # Services that were told that no address is free
-    _connections: Connections = field(default_factory=Connections)
+    _complaints: set[tuple[balancer.Key, str]] = field(default_factory=set)  # told, and still so
 
     def __post_init__(self) -> None:
         self._haproxy = HAProxy(self.settings.run / "haproxy")
+        self._namespaces = Namespaces(self.settings.run)
 
     async def prepare(self) -> None:
         """Bridge, route, CNI configuration, and the Service of the DNS. May be repeated."""
@@ -111,10 +113,10 @@ class Network:
             async with asyncio.timeout(limit_seconds):
                 await self._unrouted(pod["metadata"]["uid"])
                 if not pod["spec"].get("hostNetwork"):  # its address is the whole node's
-                    await asyncio.gather(*(self._connections.drained(address) for address in addresses))
+                    await asyncio.gather(*(drained(self._namespaces, each, self.clock) for each in addresses))
         except TimeoutError:
             log.info("pod %s still has connections after %g s", name, limit_seconds)
-        except process.ProgramError as error:
+        except OSError as error:
             log.warning("pod %s: cannot tell whether its connections have ended: %s", name, error)
 
     async def _unrouted(self, uid: str) -> None:
@@ -130,22 +132,25 @@ class Network:
     async def _reconcile(self) -> None:
         """Bring kernel, HAProxy and statuses to the mirror's state of this moment."""
         services, slices = self.mirror.list(SERVICE), self.mirror.list(SLICE)
-        await self._apply_rules(compute(services, slices, self.settings.name))
+        held = await self._haproxy.held()
+
+        def free(address: str, port: int) -> bool:
+            return (address, port) in held or can_listen(address, port)
+
         known = {key: address for service in services if (key := _key(service)) and (address := _address(service))}
-        held = await asyncio.to_thread(self._haproxy.held)
-        addresses = balancer.assign(
-            services,
-            known,
-            self.settings.balancer_addresses,
-            lambda address, port: (address, port) in held or can_listen(address, port),
-        )
-        fronts = balancer.frontends(services, slices, addresses)
-        await self._haproxy.apply(balancer.render(fronts, self._haproxy.stats_socket))
+        places = balancer.assign(services, known, self.settings.balancer_addresses, free)
+        exposed = balancer.expose(services, places, self.settings.expose, free)
+        rules = compute(services, slices, self.settings.name)
+        await self._apply_rules(replace(rules, detours=balancer.detours(places)))
+        await self._haproxy.apply(balancer.frontends(services, slices, places, exposed))
+        self._haproxy.on_end(self._wake.set)
         async with self._applied:
             self._routed = routed_pods(slices)
             self._applied.notify_all()
         for service in services:
-            await self._tell(service, addresses.get(_key(service)))
+            key = _key(service)
+            own = [places[key].address] if key in places else []
+            await self._tell(service, [*own, *([exposed[key]] if key in exposed else [])])
 
     async def _apply_rules(self, rules: Ruleset) -> None:
         if rules == self._rules:
@@ -155,26 +160,34 @@ class Network:
         self._rules = rules
         await conntrack.forget_udp(sorted(gone))
 
-    async def _tell(self, service: Obj, address: str | None) -> None:
-        """Write the balancer's address into the status where it differs; tell of ports that others hold."""
-        key = _key(service)
-        if address or not balancer.balanced(service):
-            self._without.discard(key)
-        elif key not in self._without:
-            self._without.add(key)
-            self.record(service, "Warning", "AddressTaken", "No address has all ports of this Service free")
-        if _address(service) == (address or "") or service["spec"].get("loadBalancerClass"):
+    async def _tell(self, service: Obj, addresses: list[str]) -> None:
+        """Write the balancer's addresses into the status where they differ; tell of ports that others hold."""
+        self._complain(service, "own", balancer.balanced(service) and not addresses, _NONE_FREE)
+        expose = self.settings.expose
+        taken = bool(expose and addresses and expose not in addresses)
+        self._complain(service, "exposed", taken, f"A port of this Service is in use on {expose}: not reachable there")
+        known = [each.get("ip") for each in _ingress(service)]
+        if known == addresses or service["spec"].get("loadBalancerClass"):
             return  # another class's balancer writes its own
-        ingress = {"ingress": [{"ip": address}]} if address else {}
+        ingress = {"ingress": [{"ip": address} for address in addresses]} if addresses else {}
         status = {**(service.get("status") or {}), "loadBalancer": ingress}
         try:
             await self.client.update({**service, "status": status}, subresource="status")
         except (Conflict, NotFound):
             return  # the change that caused it wakes us
-        if address and address != balancer.LOOPBACK:
+        if addresses and addresses[0] not in (balancer.LOOPBACK, *known):
             ports = ", ".join(str(port["port"]) for port in service["spec"]["ports"])
-            message = f"Port {ports} is in use on {balancer.LOOPBACK}: reachable at {address} instead"
+            message = f"Port {ports} is in use on {balancer.LOOPBACK}: reachable at {addresses[0]} instead"
             self.record(service, "Normal", "AddressTaken", message)
+
+    def _complain(self, service: Obj, about: str, holds: bool, message: str) -> None:
+        """Record it once for as long as it holds."""
+        complaint = (_key(service), about)
+        if not holds:
+            self._complaints.discard(complaint)
+        elif complaint not in self._complaints:
+            self._complaints.add(complaint)
+            self.record(service, "Warning", "AddressTaken", message)
 
     def _selected(self, pod: Obj) -> bool:
         """Whether a Service selects the pod, or a slice lists it nevertheless."""
@@ -195,7 +208,11 @@ def _key(service: Obj) -> balancer.Key:
     return balancer.Key(service["metadata"]["namespace"], service["metadata"]["name"])
 
 
+def _ingress(service: Obj) -> list[Obj]:
+    found: list[Obj] = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    return found
+
+
 def _address(service: Obj) -> str:
-    """The balancer's address in the status, "" without one."""
-    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
-    return str(ingress[0].get("ip") or "")
+    """The balancer's own address in the status, "" without one."""
+    return next((str(each.get("ip") or "") for each in _ingress(service)), "")

@@ -1,19 +1,23 @@
-"""HAProxy as a program: started when there is something to balance, adopted after a restart of the engine, reloaded
-without a closed listener, and ended. What its configuration says is in `balancer`.
+"""HAProxy as a program: started when there is something to balance, adopted after a restart of the engine, told by its
+command socket who comes and goes, reloaded without a closed listener, and ended. What it is told is in `balancer`.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wherry import process
 from wherry.network import balancer
+from wherry.network.balancer import Frontend, Slots
 
 log = logging.getLogger("wherry.network")
 
+_AT_ONCE = 100  # orders in one line: HAProxy reads 16 KiB of it
 _LONGEST = 10.0  # seconds until a new worker has taken over, or the old ones have ended
 
 
@@ -26,10 +30,19 @@ class HAProxy:
         self._master = directory / "haproxy-master.sock"
         self.stats_socket = directory / "haproxy.sock"
         self._found = 0  # the master's process id, once seen
+        self._watched, self._pidfd = 0, -1
 
-    def held(self) -> frozenset[tuple[str, int]]:
-        """What the running HAProxy listens at. Blocking."""
-        return balancer.bound(self._current()) if self.pid() else frozenset()
+    async def held(self) -> frozenset[tuple[str, int]]:
+        """What the running HAProxy listens at."""
+        wanted = balancer.bound(await asyncio.to_thread(self._current))
+        if await asyncio.to_thread(self.pid):
+            return wanted
+        # Its worker ends a moment after a master that was killed: till then its ports look like somebody else's.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                while not all(can_listen(address, port) for address, port in wanted):  # noqa: ASYNC110 - as below
+                    await asyncio.sleep(0.01)
+        return frozenset()
 
     def pid(self) -> int:
         """The master's process id, 0 if it does not run. Blocking."""
@@ -48,27 +61,80 @@ class HAProxy:
         # The number may be another program's by now.
         return pid if str(self._config).encode() in argv else 0
 
-    async def apply(self, config: str) -> None:
-        """Make HAProxy run with `config`; with nothing to listen at, make it end."""
+    async def apply(self, fronts: Sequence[Frontend]) -> None:
+        """Make HAProxy lead to these endpoints; with nothing to listen at, make it end.
+
+        Only another set of ports makes it load its configuration anew.
+        """
         pid = await asyncio.to_thread(self.pid)
-        if not balancer.bound(config):
+        if not fronts:
             await self.stop()
-        elif not pid:
+            return
+        current = await asyncio.to_thread(self._current)
+        before = balancer.seats(current)
+        slots = balancer.seat(fronts, before)
+        config = balancer.render(fronts, slots, self.stats_socket)
+        if not pid:
             await self._check(config)
             await self._start()
-        elif await asyncio.to_thread(self._current) != config:
+        elif balancer.shape(config) != balancer.shape(current) or not await self._told(before, slots):
             await self._check(config)
             await self._reload(pid)
+        elif config != current:
+            await asyncio.to_thread(_write, self._config, config)
+
+    async def _told(self, before: Slots, slots: Slots) -> bool:
+        """Tell the running HAProxy who comes and goes; False if it does not do so."""
+        orders = balancer.orders(before, slots)
+        if not orders:
+            return True
+        try:
+            for first in range(0, len(orders), _AT_ONCE):
+                await _talk(self.stats_socket, ";".join(orders[first : first + _AT_ONCE]))
+            state = await _talk(self.stats_socket, "show servers state")
+        except (OSError, TimeoutError) as error:
+            log.warning("haproxy does not answer: %s", error or "no end after 5 s")
+            return False
+        if not balancer.obeyed(state, slots):
+            log.warning("haproxy did not do as told; it is reloaded")
+            return False
+        return True
+
+    def on_end(self, call: Callable[[], None]) -> None:
+        """Call once when the HAProxy that runs now has ended, by whatever cause. Blocking, but never long."""
+        pid = self.pid()
+        if pid in (0, self._watched):
+            return
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            call()
+            return
+        self.unwatch()
+        self._watched, self._pidfd = pid, pidfd
+
+        def ended() -> None:
+            self.unwatch()
+            call()
+
+        asyncio.get_running_loop().add_reader(pidfd, ended)
+
+    def unwatch(self) -> None:
+        if self._pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._watched, self._pidfd = 0, -1
 
     async def stop(self) -> None:
         """End our own HAProxy, if it runs."""
         pid = await asyncio.to_thread(self.pid)
+        await asyncio.to_thread(self._config.unlink, missing_ok=True)
         if not pid:
             return
         os.kill(pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(_LONGEST):
-                while await asyncio.to_thread(self.pid):  # noqa: ASYNC110 - no child of ours: nothing tells
+                while await asyncio.to_thread(_is_haproxy, pid):  # noqa: ASYNC110 - no child of ours: nothing tells
                     await asyncio.sleep(0.02)
         except TimeoutError:
             log.warning("haproxy (pid %d) did not end in %g s", pid, _LONGEST)
@@ -98,26 +164,18 @@ class HAProxy:
         """Wait until the current worker is not `before`; its process id."""
         try:
             async with asyncio.timeout(_LONGEST):
-                while (now := await self._worker()) in (0, before):  # noqa: ASYNC110 - it does not tell
+                while (now := await self.worker()) in (0, before):  # noqa: ASYNC110 - it does not tell
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
             raise process.ProgramError(f"haproxy: no new worker within {_LONGEST:g} s") from error
         return now
 
-    async def _worker(self) -> int:
+    async def worker(self) -> int:
         """The current worker's process id, 0 while there is none (the master is just starting anew)."""
         try:
-            reader, writer = await asyncio.open_unix_connection(str(self._master))
-        except OSError:
+            answer = await _talk(self._master, "show proc")
+        except (OSError, TimeoutError):
             return 0
-        try:
-            writer.write(b"show proc\n")
-            await writer.drain()
-            answer = (await reader.read(65536)).decode("ascii", errors="replace")
-        except OSError:
-            return 0
-        finally:
-            writer.close()
         current = answer.partition("# old workers")[0]
         pids = [int(words[0]) for line in current.splitlines() if (words := line.split())[1:2] == ["worker"]]
         return pids[0] if pids else 0
@@ -148,6 +206,18 @@ def can_listen(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+async def _talk(path: Path, words: str) -> str:
+    """One line to a command socket of HAProxy, and its answer. Raises OSError or TimeoutError."""
+    async with asyncio.timeout(5.0):
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        try:
+            writer.write(words.encode() + b"\n")
+            writer.write_eof()  # else the master waits for more to say
+            return (await reader.read(-1)).decode("ascii", errors="replace")
+        finally:
+            writer.close()
 
 
 def _write(path: Path, text: str) -> None:

@@ -29,8 +29,9 @@ def render(rules: Ruleset, settings: NetworkSettings) -> str:
     blocks = [
         _map("services", "ipv4_addr . inet_proto . inet_service", services),
         _map("node_ports", "inet_proto . inet_service", ports),
+        *_detours(rules),
         *(_chain(table_name(name), [_translate(target)]) for name, target in sorted(rules.targets.items())),
-        *_hooks(settings),
+        *_hooks(settings, detours=bool(rules.detours)),
     ]
     body = "\n".join(line for block in blocks for line in block)
     # A table must exist to be deleted.
@@ -47,7 +48,7 @@ async def remove(name: str) -> None:
     await apply(f"{table} {{}}\ndelete {table}\n")
 
 
-def _hooks(settings: NetworkSettings) -> Iterable[list[str]]:
+def _hooks(settings: NetworkSettings, *, detours: bool) -> Iterable[list[str]]:
     """The chains that the kernel calls."""
     service = "ip daddr . meta l4proto . th dport vmap @services"
     node_port = "fib daddr type local meta l4proto . th dport vmap @node_ports"
@@ -59,7 +60,8 @@ def _hooks(settings: NetworkSettings) -> Iterable[list[str]]:
     yield _chain("prerouting", ["type nat hook prerouting priority dstnat; policy accept;", service, *outside])
     # From 127.0.0.0/8 no packet may leave for a pod (route_localnet stays off), so node ports are not there.
     local = f"ip daddr != 127.0.0.0/8 {node_port}"
-    yield _chain("output", ["type nat hook output priority -100; policy accept;", service, local])
+    around = ["meta l4proto tcp dnat ip to ip daddr . tcp dport map @detours"] if detours else []
+    yield _chain("output", ["type nat hook output priority -100; policy accept;", *around, service, local])
     yield _chain(
         "postrouting",
         [
@@ -76,6 +78,12 @@ def _hooks(settings: NetworkSettings) -> Iterable[list[str]]:
         yield _chain(hook, [f"type filter hook {name} priority filter; policy accept;", refuse])
 
 
+def _detours(rules: Ruleset) -> Iterable[list[str]]:
+    if rules.detours:
+        elements = [f"{at[0]} . {at[1]} : {to[0]} . {to[1]}" for at, to in sorted(rules.detours.items())]
+        yield _map("detours", "ipv4_addr . inet_service", elements, value="ipv4_addr . inet_service")
+
+
 def _translate(target: Target) -> str:
     """The rule that picks one endpoint."""
     choices = ", ".join(f"{index} : {address} . {port}" for index, (address, port) in enumerate(target.endpoints))
@@ -83,8 +91,8 @@ def _translate(target: Target) -> str:
     return f"meta l4proto {target.protocol} dnat ip to {pick} mod {len(target.endpoints)} map {{ {choices} }}"
 
 
-def _map(name: str, key: str, elements: list[str]) -> list[str]:
-    lines = [f"  map {name} {{", f"    type {key} : verdict"]
+def _map(name: str, key: str, elements: list[str], *, value: str = "verdict") -> list[str]:
+    lines = [f"  map {name} {{", f"    type {key} : {value}"]
     if elements:
         lines += ["    elements = {", *(f"      {element}," for element in elements), "    }"]
     return [*lines, "  }"]

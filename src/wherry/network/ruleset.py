@@ -46,6 +46,7 @@ class Ruleset:
     targets: Mapping[str, Target] = field(default_factory=dict)  # by name
     services: Mapping[ServiceAddress, str] = field(default_factory=dict)  # -> name of a target
     node_ports: Mapping[NodePort, str] = field(default_factory=dict)  # -> name of a target
+    detours: Mapping[Endpoint, Endpoint] = field(default_factory=dict)  # of this host's connections to a load balancer
 
     def endpoints(self) -> frozenset[Endpoint]:
         return frozenset(endpoint for target in self.targets.values() for endpoint in target.endpoints)
