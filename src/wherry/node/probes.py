@@ -80,8 +80,8 @@ class Probes:
             kinds = ["startup"]
         else:
             kinds = [kind for kind in ("readiness", "liveness") if spec.get(_FIELDS[kind])]
-        if stopping(seen):
-            kinds = [kind for kind in kinds if kind == "readiness"]  # its end has been decided already
+        if stopping(seen):  # its end has been decided already, and what is out of the routing need not be ready
+            kinds = [kind for kind in kinds if kind == "readiness" and not seen.withdrawn]
         return kinds
 
     def set(self, container_id: str, result: Probed) -> None:
