@@ -41,6 +41,7 @@ ORDER = (
 
 LAST = ("HorizontalPodAutoscaler", "Ingress", "HTTPRoute")
 _UNKNOWN_FIELD = re.compile(r'(unknown|duplicate) field "([^"]+)"')
+_UNDECLARED = re.compile(r"(\.\S+): field not declared in schema")
 _CONFLICT = re.compile(r'conflict with "([^"]+)"')
 
 
@@ -141,7 +142,7 @@ async def check(client: HttpClient, manifests: Sequence[Manifest], *, force: boo
     for each, result in zip(tried, results, strict=True):
         if isinstance(result, Conflict):
             raise _conflict(each, result)
-        if isinstance(result, ApiError) and result.code < 500:
+        if isinstance(result, ApiError) and (result.code < 500 or _UNDECLARED.search(result.message)):
             mistakes += explained(each, result)
         elif isinstance(result, BaseException):
             raise result
@@ -207,9 +208,12 @@ def _conflict(manifest: Manifest, error: Conflict) -> ApiError:
 def explained(manifest: Manifest, error: ApiError) -> list[str]:
     """What the server says of an object, each mistake at its line."""
     name = f"{manifest.object['kind']} {manifest.object['metadata']['name']}"
-    unknown = _UNKNOWN_FIELD.findall(error.message)
+    unknown = _UNKNOWN_FIELD.findall(error.message) or [
+        ("unknown", path) for path in _UNDECLARED.findall(error.message)
+    ]
     if unknown:
-        return [f"{manifest.place_of(path)}: {name}: {what} field {path}" for what, path in unknown]
+        fields = [(what, path.lstrip(".")) for what, path in unknown]
+        return [f"{manifest.place_of(path)}: {name}: {what} field {path}" for what, path in fields]
     if error.code == 422 and error.causes:
         return [f"{manifest.place_of(cause.field)}: {name}: {cause.field}: {cause.message}" for cause in error.causes]
     return [f"{manifest.place}: {name}: {error.message}"]

@@ -206,16 +206,37 @@ def _check_keys(path: str, node: yaml.Node) -> None:
 
 def _line_of(node: yaml.Node | None, path: str) -> int:
     line = 0
-    for part in re.findall(r"[^.\[\]]+", path):
+    for part in re.findall(r"\[[^\]]*\]|[^.\[\]]+", path):
         if node is None:
             break
-        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
-            continue
-        line = _key_line(node, part) or line
-        node = _child(node, part)
+        if part.startswith("["):
+            node = _item(node, part[1:-1])
+            line = node.start_mark.line + 1 if node is not None else line
+        else:
+            line = _key_line(node, part) or line
+            node = _child(node, part)
     return line
+
+
+def _item(node: yaml.Node, which: str) -> yaml.Node | None:
+    """An item of a list, by its index or as server-side apply names it: `name="web"`, `containerPort=80`."""
+    if not isinstance(node, yaml.SequenceNode):
+        return None
+    if which.isdigit():
+        return node.value[int(which)] if int(which) < len(node.value) else None
+    wanted = {(key, value.strip('"')) for key, _, value in (one.partition("=") for one in which.split(","))}
+    for item in node.value:
+        if isinstance(item, yaml.MappingNode) and any(
+            (key.value, value.value) in wanted for key, value in _scalars(item)
+        ):
+            return item
+    return None
+
+
+def _scalars(node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.ScalarNode]]:
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode):
+            yield key, value
 
 
 def _child(node: yaml.Node, key: str) -> yaml.Node | None:
