@@ -71,6 +71,11 @@ class LateGroup(click.Group):
         except BrokenPipeError:  # `wherry logs | head`: whoever read has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(BROKEN_PIPE)
+        except Exception as error:
+            if os.environ.get("WHERRY_DEBUG"):
+                raise
+            click.echo(f"Error: {type(error).__name__}: {error} (a defect: WHERRY_DEBUG=1 shows where)", err=True)
+            sys.exit(1)
         sys.exit(code if isinstance(code, int) else 0)
 
 

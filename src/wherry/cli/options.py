@@ -1,6 +1,7 @@
 """The engine's settings as options, the same for every command that needs them; made from the fields of `Config`."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -27,6 +28,11 @@ class Value(click.ParamType[Any]):
             return self.setting.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def coloured() -> bool:
+    """Whether stdout shows colours: at a terminal that knows them, unless NO_COLOR is set (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class Failure(click.ClickException):

@@ -75,6 +75,13 @@ def routes(table: Path = Path("/proc/net/route")) -> list[Route]:
 
 def overlaps(config: Config, known: Sequence[Route]) -> Iterator[str]:
     """Pods' and Services' networks must not hide one that this machine already reaches."""
+    own = [IPv4Network(config.pods), IPv4Network(config.services)]
+    for route in known:
+        if route.interface == config.bridge and route.network not in own:
+            yield (
+                f"--bridge {config.bridge} serves {route.network} already: another engine's, or this one's from before "
+                "(`wherry node stop --pods` takes it away)"
+            )
     for name, flag in (("pods", "pod-network"), ("services", "service-network")):
         network = IPv4Network(getattr(config, name))
         for route in known:
@@ -101,12 +108,11 @@ def _root() -> Iterator[str]:
 
 def _state(config: Config) -> Iterator[str]:
     for flag, directory in (("--state", config.state), ("--run-dir", config.run)):
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o711)
-            if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-                yield f"{directory} cannot be read and written: make it so, or choose another by {flag}"
-        except OSError as error:
-            yield f"{directory} cannot be used ({error.strerror}): choose another by {flag}"
+        there = next(path for path in (directory, *directory.parents) if path.exists())
+        if not there.is_dir():
+            yield f"{directory} cannot be used, as {there} is a file: choose another by {flag}"
+        elif not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+            yield f"{there} cannot be read and written: make it so, or choose another directory by {flag}"
     try:
         pid = lock_holder(config.state / "db" / "lock")
     except OSError:
@@ -128,10 +134,8 @@ def _programs() -> Iterator[str]:
 
 
 def _disk(state: Path) -> Iterator[str]:
-    try:
-        free = shutil.disk_usage(state).free
-    except OSError:
-        return
+    there = next(path for path in (state, *state.parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if free < NEEDED_BYTES:
         yield f"{state} has {free >> 20} MiB left, {NEEDED_BYTES >> 20} are needed: free some, or take another --state"
 

@@ -1,0 +1,97 @@
+"""`wherry build`: a folder's image, into the node."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wherry.cli.options import config_of, fail, settings
+
+if TYPE_CHECKING:
+    from wherry.images.built import BuildEvent
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".")
+@settings
+@click.option("-t", "--tag", "reference", help="The image's name.  [default: the folder's]")
+@click.option("--dockerfile", type=click.Path(path_type=Path, dir_okay=False), help="Another Dockerfile.")
+@click.option("--target", help="Stop at this stage.")
+@click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="An ARG of the Dockerfile.")
+@click.option("-q", "--quiet", is_flag=True, help="Only the image's name and digest.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print the result.")
+def command(folder: Path, **given: Any) -> None:
+    """Build the Dockerfile in FOLDER, and bring the image into the node on this machine. Prints NAME@DIGEST.
+
+    Only what the node lacks is copied. Pods that name the image run it; no registry is asked.
+
+    \b
+    Examples:
+      sudo wherry build examples/webapp -t webapp:dev
+      sudo wherry build . --target test --build-arg VERSION=3
+    """
+    from wherry.images.errors import BuildError, ImageError
+    from wherry.node.runtime import RuntimeFailure
+    from wherry.process import ProgramError
+
+    try:
+        asyncio.run(_build(folder.resolve(), given))
+    except BuildError as error:
+        where = f"line {error.line}: " if error.line else ""
+        fail("\n".join((f"{where}{error}", *error.tail)))
+    except (ImageError, RuntimeFailure, ProgramError) as error:
+        fail(str(error))
+
+
+async def _build(folder: Path, given: dict[str, Any]) -> None:
+    import json
+
+    from wherry.host import launch
+    from wherry.images.build import build
+    from wherry.node.content import import_layout
+
+    config = config_of(given)
+    try:
+        up = launch.running(config)
+    except PermissionError:
+        fail("the node's images belong to root: try again with sudo")
+    if up is None:
+        fail(f"the node {config.name} is not up: `wherry node start` starts it")
+    built = await build(
+        folder,
+        reference=given["reference"] or folder.name.lower(),
+        store=config.state / "images",
+        dockerfile=given["dockerfile"],
+        target=given["target"],
+        build_args=dict(map(_argument, given["arguments"])),
+        on_event=(lambda event: None) if given["quiet"] else _show,
+    )
+    socket = str(config.run / "containerd" / "containerd.sock")
+    brought = await import_layout(socket, built.layout, built.reference, built.digest)
+    if given["output"] == "json":
+        result = {"reference": built.reference, "digest": built.digest, "sizeBytes": built.size}
+        result |= {"seconds": round(built.seconds, 3), "copiedBytes": brought.copied_bytes}
+        click.echo(json.dumps(result))
+        return
+    copied = f"{brought.copied_bytes / 1e6:.1f} of {built.size / 1e6:.1f} MB copied"
+    click.echo(f"built in {built.seconds:.1f} s, {copied} in {brought.seconds:.1f} s", err=True)
+    click.echo(f"{built.reference}@{built.digest}")
+
+
+def _show(event: "BuildEvent") -> None:
+    """One line a step, what it prints indented; to stderr, as stdout is for the result."""
+    where = f"[{event.step}/{event.steps}]"
+    if event.kind == "step":
+        click.echo(f"{where} {event.text}", err=True)
+    elif event.kind == "output":
+        click.echo(f"      {event.text}", err=True)
+    elif event.kind == "done":
+        click.echo(f"{where} {'unchanged' if event.cached else f'{event.seconds:.1f} s'}", err=True)
+
+
+def _argument(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--build-arg")
+    return name, value
