@@ -117,6 +117,13 @@ class Layout:
             index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, mine]}
             self._replace(self.directory / "index.json", canonical(index))
 
+    def unname(self, *references: str) -> None:
+        """Take these names away; what they pointed to stays."""
+        with self.locked():
+            others = [one for one in self._manifests() if one["annotations"][REF_NAME] not in references]
+            index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": others}
+            self._replace(self.directory / "index.json", canonical(index))
+
     def size(self, manifest: dict[str, Any]) -> int:
         """Bytes of the config and the layers, each counted once."""
         parts = {one["digest"]: int(one["size"]) for one in (manifest["config"], *manifest["layers"])}

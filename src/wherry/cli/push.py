@@ -1,0 +1,55 @@
+"""`wherry push`: an image of this machine to a registry."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wherry.cli.options import config_of, fail, settings
+
+if TYPE_CHECKING:
+    from wherry.images.registry.transfer import Pushed
+
+
+@click.command()
+@click.argument("reference")
+@click.argument("target", required=False)
+@settings
+@click.option(
+    "--from", "sources", multiple=True, help="A repository of that registry that may have some of it already."
+)
+def command(reference: str, target: str | None, sources: tuple[str, ...], **given: Any) -> None:
+    """Push the image REFERENCE, as TARGET if that is given, with docker's or podman's credentials.
+
+    \b
+    Examples:
+      wherry push registry.example/team/webapp:1.4
+      wherry push webapp registry.example/team/webapp:1.4 --from team/base
+    """
+    from wherry.images.errors import ImageError
+    from wherry.images.names import full_name
+
+    try:
+        name = full_name(target or reference)
+        if "@" in name:
+            fail(f"{name}: an image is pushed under a tag, as registry.example/team/app:1.4")
+        pushed = asyncio.run(_push(config_of(given).state / "images" / "layout", reference, name, sources))
+    except ImageError as error:
+        fail(str(error))
+    from wherry.images.size.treemap import written
+
+    click.echo(f"{pushed.reference}@{pushed.digest}")
+    click.echo(f"{written(pushed.sent)} sent, {written(pushed.kept)} there already", err=True)
+
+
+async def _push(directory: Path, reference: str, name: str, sources: tuple[str, ...]) -> "Pushed":
+    from wherry.cli.transfers import shown
+    from wherry.clock import SystemClock
+    from wherry.images.layout import Layout
+    from wherry.images.registry.transfer import connect, push
+
+    async with connect(name, SystemClock(), os.environ, Path.home()) as remote:
+        with shown() as tell:
+            return await push(Layout(directory), reference, remote, name.rpartition(":")[2], tell, sources)

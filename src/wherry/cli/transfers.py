@@ -1,0 +1,34 @@
+"""How blobs on their way are shown: one line that is redrawn on a terminal, a line per blob elsewhere. On stderr."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from wherry.images.registry.transfer import Progress
+
+
+@contextmanager
+def shown() -> Iterator[Callable[["Progress"], None]]:
+    """What to call with each Progress."""
+    from wherry.images.size.treemap import written
+
+    last: dict[str, Progress] = {}
+    drawn = sys.stderr.isatty()
+
+    def tell(progress: "Progress") -> None:
+        last[progress.digest] = progress
+        if drawn:
+            done, total = sum(one.done for one in last.values()), sum(one.total for one in last.values())
+            click.echo(f"\r\x1b[K{len(last)} blobs, {written(done)} of {written(total)}", nl=False, err=True)
+        elif progress.done >= progress.total:
+            click.echo(f"{progress.digest[7:19]} {progress.what} {written(progress.total)}", err=True)
+
+    try:
+        yield tell
+    finally:
+        if drawn and last:
+            click.echo("\r\x1b[K", nl=False, err=True)
