@@ -92,6 +92,10 @@ class Store:
         ]
         return undone(self._snapshot.scan(resource, namespace), newer)
 
+    def changed(self, resource: str) -> int:
+        """The revision of the latest change of this resource since the store was opened; 0 for none."""
+        return self._snapshot.changed(resource)
+
     def resources(self) -> Sequence[str]:
         """The resources that have records, sorted."""
         return self._snapshot.resources()

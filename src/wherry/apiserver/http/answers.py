@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from wherry.apiserver.http import tables
 from wherry.apiserver.http.negotiation import Form
+from wherry.apiserver.http.whole import Whole
 from wherry.apiserver.verbs.context import Target
 from wherry.apiserver.verbs.read import Page
 from wherry.apiserver.verbs.registry import Registry, object_of
@@ -37,8 +38,8 @@ def object_response(
     form: Form,
     query: Mapping[str, str],
     status: int = 200,
-    warnings: Iterable[str] = (),
-) -> web.Response:
+    warnings: Sequence[str] = (),
+) -> web.StreamResponse:
     """One object. Without a conversion its stored bytes are the answer."""
     if form.convert == "Table":
         include = tables.include_of(query.get("includeObject", ""))
@@ -50,6 +51,8 @@ def object_response(
         content = orjson.dumps(tables.partial(object_of(record), form.version))
     else:
         content = record.value or orjson.dumps(record.memo)
+        if not warnings:
+            return Whole(content, status)
     answer = web.Response(body=content, status=status, headers=_headers(form))
     for warning in warnings:
         quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
@@ -57,7 +60,9 @@ def object_response(
     return answer
 
 
-def page_response(registry: Registry, target: Target, page: Page, form: Form, query: Mapping[str, str]) -> web.Response:
+def page_response(
+    registry: Registry, target: Target, page: Page, form: Form, query: Mapping[str, str]
+) -> web.StreamResponse:
     """A list, put together from the stored bytes of its items."""
     meta: Obj = {"resourceVersion": str(page.revision)}
     if page.continuation:
@@ -80,6 +85,7 @@ def page_response(registry: Registry, target: Target, page: Page, form: Form, qu
         content = b"".join(
             (head, orjson.dumps(meta), b',"items":[', b",".join([record.value for record in page.records]), b"]}")
         )
+        return Whole(content)
     return web.Response(body=content, headers=_headers(form))
 
 

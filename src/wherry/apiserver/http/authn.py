@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -74,11 +75,12 @@ def _certified(request: web.BaseRequest) -> User:
     """The subject of the connection's verified certificate."""
     transport = request.transport
     certificate: Any = transport.get_extra_info("peercert") if transport is not None else None
-    user = ANONYMOUS
-    if certificate:
-        names = [pair for part in certificate.get("subject", ()) for pair in part]
-        common = next((value for key, value in names if key == "commonName"), "")
-        groups = tuple(value for key, value in names if key == "organizationName")
-        if common:
-            user = User(common, (*groups, "system:authenticated"))
-    return user
+    return _subject(certificate.get("subject", ())) if certificate else ANONYMOUS
+
+
+@lru_cache(256)
+def _subject(parts: tuple[tuple[tuple[str, str], ...], ...]) -> User:
+    names = [pair for part in parts for pair in part]
+    common = next((value for key, value in names if key == "commonName"), "")
+    groups = tuple(value for key, value in names if key == "organizationName")
+    return User(common, (*groups, "system:authenticated")) if common else ANONYMOUS

@@ -9,10 +9,12 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 from wherry.apiserver.http import body, health
 from wherry.apiserver.http.answers import error_response, object_response, page_response, watch_response
@@ -22,10 +24,12 @@ from wherry.apiserver.http.discovery import Discovery
 from wherry.apiserver.http.documents import Document
 from wherry.apiserver.http.negotiation import Form, negotiate
 from wherry.apiserver.http.openapi import OpenAPI
+from wherry.apiserver.http.permissions import Permissions
 from wherry.apiserver.http.proxy import Proxy
 from wherry.apiserver.http.reviews import review
 from wherry.apiserver.http.routes import Route, Routes, attributes, not_allowed, not_served, verb_of
 from wherry.apiserver.http.streams import Streams
+from wherry.apiserver.http.whole import Whole
 from wherry.apiserver.verbs import subresources
 from wherry.apiserver.verbs.context import Target, User, WriteOptions
 from wherry.apiserver.verbs.create import create
@@ -33,7 +37,7 @@ from wherry.apiserver.verbs.delete import delete, delete_quietly
 from wherry.apiserver.verbs.patch import APPLY, apply, patch
 from wherry.apiserver.verbs.read import list_page
 from wherry.apiserver.verbs.registry import Registry, object_of
-from wherry.apiserver.verbs.update import update
+from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
 from wherry.kinds.schema import Table
 from wherry.objects import Obj
@@ -44,6 +48,12 @@ log = logging.getLogger("wherry.apiserver")
 
 STORED = frozenset(("", "status"))
 """Subresources that are the object itself."""
+
+MOST_PATHS = 8192  # whose routes are remembered
+
+SEC_FETCH_SITE = istr("Sec-Fetch-Site")
+
+form_of = lru_cache(256)(negotiate)
 
 
 @dataclass
@@ -58,12 +68,16 @@ class Server:
     version: Mapping[str, str]
     hosts: frozenset[str]
     ready: Callable[[], bool]
+    _permissions: Permissions = field(init=False)
     _proxy: Proxy = field(init=False)
     _routes: Routes = field(init=False)
     _discovery: Discovery = field(init=False)
     _openapi: OpenAPI = field(init=False)
+    _found: dict[str, Route] = field(init=False)
+    _called: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
+        self._permissions = Permissions(self.authorizer, self.registry.store)
         self._proxy = Proxy(self.registry, self.streams.lifetimes)
         self.kinds_changed()
 
@@ -73,6 +87,7 @@ class Server:
         self._routes = Routes({(kind.group, kind.version, kind.plural): kind for kind in kinds})
         self._discovery = Discovery(kinds)
         self._openapi = OpenAPI(kinds, self.table, self.version["gitVersion"])
+        self._found = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -88,19 +103,35 @@ class Server:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._check_origin(request)
         user = self.authenticator.user(request)
-        route = self._routes.match(request.path)
+        path, _, query = request.raw_path.partition("?")
+        if not path.startswith("/"):  # the absolute form that proxies use
+            path = request.rel_url.raw_path
+        route = self._found.get(path) or self._find_route(path)
         if route is None:
             return await self._document(request, user)
-        verb = verb_of(request.method, route, request.query.get("watch", "") in body.TRUE)
-        self.authorizer.check(user, attributes(verb, route.target))
+        watching = "watch" in query and request.query.get("watch", "") in body.TRUE
+        verb = verb_of(request.method, route, watching)
+        self._permissions.check(user, verb, path, route)
         return await self._verb(request, user, route, verb)
+
+    def _find_route(self, path: str) -> Route | None:
+        route = self._routes.match(path)
+        if route is not None:
+            if len(self._found) >= MOST_PATHS:
+                self._found.clear()
+            self._found[path] = route
+        return route
 
     def _check_origin(self, request: web.BaseRequest) -> None:
         """Refuse web pages: foreign Host headers (DNS rebinding) and cross-site requests."""
-        host = (request.host or "").rpartition(":")[0] or request.host
-        if host.strip("[]").lower() not in self.hosts:
-            raise Forbidden(f'the API is not called "{host}": it answers to {", ".join(sorted(self.hosts))}')
-        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        said = request.headers.get(hdrs.HOST, "")
+        if said not in self._called:
+            host = said.rpartition(":")[0] or said
+            if host.strip("[]").lower() not in self.hosts:
+                raise Forbidden(f'the API is not called "{host}": it answers to {", ".join(sorted(self.hosts))}')
+            if len(self._called) < MOST_PATHS:
+                self._called.add(said)
+        if request.headers.get(SEC_FETCH_SITE, "none") not in ("none", "same-origin"):
             raise Forbidden("cross-site requests are refused")
 
     # -- documents
@@ -144,10 +175,12 @@ class Server:
 
     async def _verb(self, request: web.BaseRequest, user: User, route: Route, verb: str) -> web.StreamResponse:
         target = route.target
-        if target.subresource not in STORED:
+        if target.subresource not in STORED and target.subresource not in target.kind.parts:
             return await self._subresource(request, user, target, verb)
-        form = negotiate(request.headers.get("Accept", "*/*"))
+        form = form_of(request.headers.get(hdrs.ACCEPT, "*/*"))
         match verb:
+            case "get" if not form.convert:
+                return Whole(self.registry.find(target).value)
             case "get":
                 return object_response(self.registry, target, self.registry.find(target), form, request.query)
             case "list":
@@ -173,9 +206,13 @@ class Server:
     async def _write(
         self, request: web.BaseRequest, user: User, target: Target, verb: str, form: Form
     ) -> web.StreamResponse:
-        options = body.write_options(request.query, user, request.headers.get("User-Agent", ""))
+        agent = request.headers.get("User-Agent", "")
+        options = body.write_options(request.query, user, agent, f"{verb.capitalize()}Options")
         content_type = request.headers.get("Content-Type", "")
-        sent = body.parse(await body.read(request), content_type)
+        raw = await body.read(request)
+        sent = body.parse(raw, content_type)
+        if verb != "patch":
+            body.check_duplicates(raw, sent, target.kind, options)
         status = 200
         if verb == "create" and target.kind.verbs == ("create",):
             made = await review(self.registry, self.authenticator, self.authorizer, user, target, sent)
@@ -184,7 +221,8 @@ class Server:
             record, status = await create(self.registry, target, sent, options), 201
         elif verb == "update":
             self._may_create(user, target)
-            record = await update(self.registry, target, sent, options)
+            record, created = await put(self.registry, target, sent, options)
+            status = 201 if created else 200
         elif content_type.partition(";")[0].strip() == APPLY:
             if "fieldManager" not in request.query:
                 options = type(options)(**{**vars(options), "manager": ""})
@@ -239,7 +277,8 @@ class Server:
         sent = body.parse(await body.read(request), request.headers.get("Content-Type", ""))
         options = body.write_options(request.query, user, request.headers.get("User-Agent", ""))
         made = await self._post(target, sent, options)
-        return web.Response(body=orjson.dumps(made), status=201, content_type="application/json")
+        status = 200 if verb == "update" else 201
+        return web.Response(body=orjson.dumps(made), status=status, content_type="application/json")
 
     async def _post(self, target: Target, sent: Obj, options: WriteOptions) -> Obj:
         match target.subresource:
@@ -258,10 +297,13 @@ class Server:
         scale = subresources.scale_of(target.kind, obj)
         if verb != "get":
             options = body.write_options(request.query, user, request.headers.get("User-Agent", ""))
-            sent = body.parse(await body.read(request), request.headers.get("Content-Type", ""))
+            content_type = request.headers.get("Content-Type", "")
+            sent = body.parse(await body.read(request), content_type)
             if verb == "patch":
-                sent = {**scale, **sent, "metadata": sent.get("metadata") or {}, "spec": sent.get("spec") or {}}
-            scale = await subresources.set_scale(self.registry, target, sent, options)
+                form = content_type.partition(";")[0].strip()
+                scale = await subresources.patch_scale(self.registry, target, form, sent, options)
+            else:
+                scale = await subresources.set_scale(self.registry, target, sent, options)
         return web.Response(body=orjson.dumps(scale), content_type="application/json")
 
 
