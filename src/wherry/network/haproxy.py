@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -148,9 +149,9 @@ class HAProxy:
         await asyncio.to_thread(part.replace, self._config)
 
     async def _start(self) -> None:
-        files = ("-f", str(self._config), "-p", str(self._pidfile))
+        argv = ("haproxy", "-W", "-D", "-f", str(self._config), "-p", str(self._pidfile))
         # Waits for nobody: with -D the program returns once the listeners are open.
-        await process.run("haproxy", "-W", "-D", *files, "-S", f"{self._master},mode,600")
+        await asyncio.to_thread(_launch, (*argv, "-S", f"{self._master},mode,600"), self._config.with_suffix(".log"))
         # The master answers a little later; a reload before that could not tell the new worker from the first.
         await self._other_worker(0)
 
@@ -218,6 +219,16 @@ async def _talk(path: Path, words: str) -> str:
             return (await reader.read(-1)).decode("ascii", errors="replace")
         finally:
             writer.close()
+
+
+def _launch(argv: Sequence[str], told: Path) -> None:
+    """Without pipes: HAProxy would inherit one, and whoever reads it would wait for HAProxy's end. Blocking."""
+    with told.open("wb") as file:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False, timeout=_LONGEST)
+    if done.returncode:
+        raise process.ProgramError(
+            f"haproxy: exit {done.returncode}: {told.read_text('utf-8', errors='replace')[-2000:]}"
+        )
 
 
 def _write(path: Path, text: str) -> None:
