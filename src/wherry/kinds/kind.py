@@ -7,6 +7,7 @@ Order of the hooks on a write, and what each may touch (the rule is upstream's `
    `prepare_update(new, old)` the same on update.
 3. admission (not here) may change the object with what it knows of others.
 4. `validate(obj)` yields every error of the whole object; `validate_update(new, old)` yields what may not change.
+   A write to /status asks `validate_status(new, old)` alone, one to a subresource of `parts` that part's own.
    The schema's own checks (types, required, unknown fields) have passed before any hook runs.
 
 Hooks get an object that is theirs to edit; they do not keep it.
@@ -22,6 +23,7 @@ from wherry.objects import Obj
 from wherry.objects.field_errors import FieldError
 
 Cell = str | int | bool | None
+Finished = Callable[[Obj], tuple[str, str] | None]
 
 
 class Durability(Enum):
@@ -80,6 +82,22 @@ def _no_update_errors(_new: Obj, _old: Obj) -> Iterator[FieldError]:
     return iter(())
 
 
+def _not_finished(_: Obj) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A subresource whose writes are writes of the object that change one part of it (`ephemeralcontainers`).
+
+    `take(new, old)` keeps of `new` only that part and gives it the rest of `old`, in place; `validate(new, old)` holds
+    in place of the kind's own checks.
+    """
+
+    take: Callable[[Obj, Obj], None]
+    validate: Callable[[Obj, Obj], Iterator[FieldError]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One kind at one version, as the API serves it."""
@@ -104,10 +122,15 @@ class Kind:
     prepare: Callable[[Obj], None] = _nothing
     prepare_update: Callable[[Obj, Obj], None] = _nothing_on_update
     validate: Callable[[Obj], Iterator[FieldError]] = _no_errors
+    validate_create: Callable[[Obj], Iterator[FieldError]] = _no_errors  # what only a new object may not have
     validate_update: Callable[[Obj, Obj], Iterator[FieldError]] = _no_update_errors
+    validate_status: Callable[[Obj, Obj], Iterator[FieldError]] = _no_update_errors  # of a write to /status
+    status_keeps: Sequence[str] = ()  # parts of metadata that a write to /status cannot change
+    parts: Mapping[str, Part] = field(default_factory=dict)  # of `subresources`, by name
     validate_name: Callable[[str], str | None] | None = None  # None: a DNS-1123 subdomain
     columns: Sequence[Column] = ()  # after Name, which every table starts with
     name_column: bool = True  # False: `columns` are all there are, and have the name themselves (Events)
+    finished: Finished = _not_finished  # reason and message of an object that has ended; tables mark its row
     create_on_update: bool = False  # PUT to a missing object creates it
     durability: Durability = Durability.DURABLE
     generation: bool = True  # metadata.generation counts changes of the desired state

@@ -5,8 +5,8 @@
     ├── Unauthorized 401        ├── AlreadyExists 409        ├── Invalid 422
     ├── Forbidden 403           ├── Expired 410              ├── TooManyRequests 429
     ├── NotFound 404            ├── RequestEntityTooLarge 413├── InternalError 500
-    ├── MethodNotAllowed 405    ├── ServiceUnavailable 503   └── Timeout 504
-    └── NotAcceptable 406
+    ├── MethodNotAllowed 405    ├── Unnamed 500              ├── Timeout 504
+    └── NotAcceptable 406       └── ServiceUnavailable 503
 
 Codes and reasons: k8s.io/apimachinery `metav1.StatusReason`. Lower layers raise errors of their own; they become one of
 these once, where a verb meets them.
@@ -56,8 +56,9 @@ class ApiError(Exception):
             "metadata": {"continue": self.continuation} if self.continuation else {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
+        if self.reason:
+            out["reason"] = self.reason
         if details:
             out["details"] = details
         return {**out, "code": self.code}
@@ -119,6 +120,12 @@ class InternalError(ApiError):
     code, reason = 500, "InternalError"
 
 
+class Unnamed(ApiError):
+    """What upstream fails at without a reason of its own: clients find nothing under `reason`."""
+
+    code, reason = 500, ""
+
+
 class ServiceUnavailable(ApiError):
     code, reason = 503, "ServiceUnavailable"
 
@@ -127,7 +134,7 @@ class Timeout(ApiError):
     code, reason = 504, "Timeout"
 
 
-_BY_REASON: Mapping[str, type[ApiError]] = {cls.reason: cls for cls in ApiError.__subclasses__()}
+_BY_REASON: Mapping[str, type[ApiError]] = {cls.reason: cls for cls in ApiError.__subclasses__() if cls.reason}
 _BY_CODE: Mapping[int, type[ApiError]] = {cls.code: cls for cls in reversed(ApiError.__subclasses__())}
 
 

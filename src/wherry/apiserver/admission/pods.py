@@ -19,7 +19,10 @@ class PodAdmission:
     store: Store
 
     def admit(self, target: Target, obj: Obj, old: Obj | None, options: WriteOptions) -> None:
-        if target.kind.id != "Pod" or old is not None:
+        if target.kind.id != "Pod" or target.subresource:
+            return
+        if old is not None:
+            self._tolerations(obj["spec"])
             return
         self._service_account(target, obj)
         self._priority(target, obj["spec"])
@@ -43,7 +46,7 @@ class PodAdmission:
 
     def _mount_token(self, pod: Obj) -> None:
         spec = pod["spec"]
-        containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
+        containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
         bare = [
             container
             for container in containers
@@ -70,6 +73,12 @@ class PodAdmission:
             value = chosen["value"] if chosen else 0
             if chosen:
                 spec["priorityClassName"] = chosen["metadata"]["name"]
+        if spec.get("priority") not in (None, value):
+            raise self._forbidden(
+                target,
+                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; priority "
+                f"admission controller computed {value} from the given PriorityClass name",
+            )
         spec["priority"] = value
         spec.setdefault("preemptionPolicy", (chosen or {}).get("preemptionPolicy", "PreemptLowerPriority"))
 

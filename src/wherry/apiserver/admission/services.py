@@ -8,6 +8,7 @@ from wherry.apiserver.verbs.context import Target, WriteOptions
 from wherry.apiserver.verbs.registry import object_of
 from wherry.objects import Obj
 from wherry.objects.errors import Cause, InternalError, Invalid
+from wherry.objects.field_errors import show
 from wherry.store import Store
 
 WITH_PORTS = ("NodePort", "LoadBalancer")
@@ -32,18 +33,15 @@ class ServiceAllocation:
             for field in ("clusterIP", "clusterIPs"):
                 spec.pop(field, None)
             return
+        self._families(target, spec)
         before = (old or {}).get("spec") or {}
         if not spec.get("clusterIP"):
             spec["clusterIP"] = before.get("clusterIP") or self._free_address()
-        if spec["clusterIP"] != "None":
+        if spec["clusterIP"] != "None" and before.get("clusterIP") in (None, "", "None", spec["clusterIP"]):
             self._reserve_address(target, spec["clusterIP"], uid)
         spec["clusterIPs"] = [spec["clusterIP"]]
         if spec.get("type") in WITH_PORTS and spec.get("allocateLoadBalancerNodePorts", True):
             self._node_ports(target, spec, before, uid)
-        else:
-            for port in spec.get("ports") or ():
-                if spec.get("type") not in WITH_PORTS:
-                    port.pop("nodePort", None)
 
     def settled(self, target: Target, obj: Obj, old: Obj | None, *, stored: bool) -> None:
         if target.kind.id != "Service" or target.subresource:
@@ -75,11 +73,23 @@ class ServiceAllocation:
             self._taken[wanted, protocol] = uid
             port["nodePort"] = wanted
 
+    def _families(self, target: Target, spec: Obj) -> None:
+        """One network, of IPv4: what Services ask for beyond it is refused, what they leave out is filled in."""
+        if spec.get("ipFamilyPolicy") == "RequireDualStack":
+            said = "this cluster is not configured for dual-stack services"
+            raise self._invalid(target, "spec.ipFamilyPolicy", "RequireDualStack", said)
+        for index, family in enumerate(spec.get("ipFamilies") or ()):
+            if family == "IPv6":
+                raise self._invalid(target, f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
+        if not spec.get("ipFamilies"):
+            spec["ipFamilies"] = ["IPv4"]
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+
     def _reserve_address(self, target: Target, address: str, uid: str) -> None:
         try:
             inside = ipaddress.IPv4Address(address) in self._network
         except ValueError:
-            inside = False
+            return  # the kind's own checks say what is wrong with it
         if not inside:
             said = f"failed to allocate IP {address}: the provided IP is not in the valid range. "
             raise self._invalid(
@@ -119,8 +129,7 @@ class ServiceAllocation:
         self._taken = {port: owner for port, owner in self._taken.items() if owner != uid}
 
     def _invalid(self, target: Target, path: str, value: object, said: str) -> Invalid:
-        shown = str(value).replace("'", '"')
-        message = f"Invalid value: {shown}: {said}"
+        message = f"Invalid value: {show(value)}: {said}"
         return Invalid(
             f'Service "{target.name}" is invalid: {path}: {message}',
             causes=[Cause("FieldValueInvalid", message, path)],

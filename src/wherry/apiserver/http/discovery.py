@@ -72,12 +72,15 @@ _SUBRESOURCES: Mapping[str, Subresource] = {
         Subresource("log", "", ("get",)),
         Subresource("portforward", "{kind}PortForwardOptions", _CONNECTABLE),
         Subresource("proxy", "{kind}ProxyOptions", ("create", "delete", "get", "patch", "update")),
-        Subresource("resize", "", _UPDATABLE),
         Subresource("token", "TokenRequest", ("create",), "authentication.k8s.io", "v1"),
     )
 }
 _STATUS = Subresource("status", "", _UPDATABLE)
 _SCALE = Subresource("scale", "Scale", _UPDATABLE, "autoscaling", "v1")
+SUBRESOURCE_VERBS: Mapping[str, Sequence[str]] = {
+    sub.name: sub.verbs for sub in (*_SUBRESOURCES.values(), _STATUS, _SCALE)
+}
+"""What may be done at each subresource."""
 _KUBE_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
 

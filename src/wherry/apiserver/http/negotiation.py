@@ -20,7 +20,8 @@ class Form:
 
     @property
     def content_type(self) -> str:
-        return f"{JSON};as={self.convert};g=meta.k8s.io;v={self.version}" if self.convert else JSON
+        """Plain JSON whatever the form: the object says by its kind what it is, as upstream's do."""
+        return JSON
 
 
 @dataclass(frozen=True)

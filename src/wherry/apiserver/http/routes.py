@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from wherry.apiserver.http.authz import Attributes
+from wherry.apiserver.http.discovery import SUBRESOURCE_VERBS
 from wherry.apiserver.verbs.context import Target
 from wherry.kinds.kind import Kind
 from wherry.objects.errors import MethodNotAllowed, NotFound
@@ -71,9 +72,23 @@ def verb_of(method: str, route: Route, query_watch: bool) -> str:
     collection_only = method in ("PUT", "PATCH") and not named
     if verb is None or collection_only or (method == "POST" and named and not route.target.subresource):
         raise not_allowed()
-    if not route.target.subresource and verb not in route.target.kind.verbs:
-        raise not_allowed()
+    _check_subresource(route.target, verb)
+    if verb == "create" and not named and route.target.kind.namespaced and not route.target.namespace:
+        raise not_allowed()  # a new object needs its namespace
     return verb
+
+
+def _check_subresource(target: Target, verb: str) -> None:
+    name, kind = target.subresource, target.kind
+    if not name:
+        if verb not in kind.verbs:
+            raise not_allowed()
+        return
+    has = {"status": kind.status, "scale": kind.scale is not None}.get(name, name in kind.subresources)
+    if not has:
+        raise not_served()
+    if name != "proxy" and verb not in SUBRESOURCE_VERBS[name]:
+        raise not_allowed()
 
 
 def not_allowed() -> MethodNotAllowed:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from wherry.kinds.kind import Cell, Column, Kind
+from wherry.kinds.kind import Cell, Column, Finished, Kind
 from wherry.objects import Obj
 from wherry.objects.errors import BadRequest
 
@@ -45,7 +45,7 @@ def table(
     shown = list(objects)
     if kind.name_column:
         columns = (_NAME, *columns)
-    rows = [_row(obj, columns, now, include or "Metadata", version) for obj in shown]
+    rows = [_row(kind.finished, obj, columns, now, include or "Metadata", version) for obj in shown]
     out: Obj = {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
@@ -87,10 +87,14 @@ def _list_metadata(objects: Sequence[Obj]) -> Obj:
     return {}
 
 
-def _row(obj: Obj, columns: Sequence[Column], now: datetime, include: str, version: str) -> Obj:
+def _row(finished: Finished, obj: Obj, columns: Sequence[Column], now: datetime, include: str, version: str) -> Obj:
     cells = [column.value(obj, now) for column in columns]
     carried: dict[str, Any] = {"None": None, "Object": obj}
-    return {"cells": cells, "object": carried[include] if include in carried else partial(obj, version)}
+    row = {"cells": cells, "object": carried[include] if include in carried else partial(obj, version)}
+    ended = finished(obj)
+    if ended:
+        row["conditions"] = [{"type": "Completed", "status": "True", "reason": ended[0], "message": ended[1]}]
+    return row
 
 
 def _definitions(columns: Sequence[Column]) -> list[Obj]:

@@ -4,7 +4,7 @@ from wherry.apiserver.verbs.context import Target, WriteOptions
 from wherry.apiserver.verbs.prepare import decoded, fresh
 from wherry.apiserver.verbs.registry import SYNC, Registry, key_of, object_of, seal
 from wherry.objects import Obj
-from wherry.objects.errors import AlreadyExists, BadRequest
+from wherry.objects.errors import AlreadyExists, Unnamed
 from wherry.store import Exists, Record
 
 
@@ -12,7 +12,7 @@ async def create(registry: Registry, target: Target, body: object, options: Writ
     """Store a new object; the record that was written."""
     obj = decoded(registry, target, body, options)
     if obj["metadata"].get("resourceVersion"):
-        raise BadRequest("resourceVersion should not be set on objects to be created")
+        raise Unnamed("resourceVersion should not be set on objects to be created")
     fresh(registry, target, obj, options)
     return await insert(registry, target, obj, options)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from wherry.apiserver.verbs.context import DeleteOptions, Target
+from wherry.apiserver.verbs.prepare import bad_options
 from wherry.apiserver.verbs.registry import (
     SYNC,
     Registry,
@@ -11,14 +12,15 @@ from wherry.apiserver.verbs.registry import (
     object_of,
     parse_revision,
     seal,
-    stale,
 )
+from wherry.kinds.checks import supported
 from wherry.objects import Obj
-from wherry.objects.errors import Conflict, Forbidden, Invalid, NotFound
+from wherry.objects.errors import Conflict, Forbidden, NotFound
 from wherry.objects.times import format_time
 from wherry.store import Missing, Record, Stale
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+POLICIES = ("Foreground", "Background", "Orphan")
 LASTING = frozenset(("default", "kube-system", "kube-public", "kube-node-lease"))
 
 
@@ -30,18 +32,15 @@ async def delete(registry: Registry, target: Target, options: DeleteOptions) -> 
             name=target.name,
             kind="namespaces",
         )
-    if options.propagation not in ("", "Background", "Foreground", "Orphan"):
-        raise Invalid(
-            f'DeleteOptions "" is invalid: propagationPolicy: Unsupported value: "{options.propagation}": '
-            'supported values: "Background", "Foreground", "Orphan"'
-        )
+    if options.propagation not in ("", *POLICIES):
+        raise bad_options("DeleteOptions", [*supported("propagationPolicy", options.propagation, (*POLICIES, "nil"))])
     while True:
         record = registry.find(target)
         old = object_of(record)
         _check_preconditions(target, record, old, options)
         new = _marked(registry, target, record, options)
         if options.dry_run:
-            return record, False
+            return (record, True) if new is None else (Record(record.key, record.revision, b"", new), False)
         try:
             if new is None:
                 return await remove(registry, target, copy_of(record), record.revision), True
@@ -62,16 +61,26 @@ async def remove(registry: Registry, target: Target, last: Obj, revision: int) -
 
 
 def _check_preconditions(target: Target, record: Record, old: Obj, options: DeleteOptions) -> None:
-    if options.uid and options.uid != old["metadata"]["uid"]:
-        raise Conflict(
-            f'Operation cannot be fulfilled on {target.kind.resource} "{target.name}": Precondition failed: '
-            f"UID in precondition: {options.uid}, UID in object meta: {old['metadata']['uid']}",
-            name=target.name,
-            group=target.kind.group,
-            kind=target.kind.plural,
+    uid, revision = old["metadata"]["uid"], options.resource_version
+    said = ""
+    if options.uid and options.uid != uid:
+        said = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). "
+            "The object might have been deleted and then recreated"
         )
-    if options.resource_version and parse_revision(options.resource_version) != record.revision:
-        raise stale(target)
+    elif revision and parse_revision(revision) != record.revision:
+        said = (
+            f"the ResourceVersion in the precondition ({revision}) does not match the ResourceVersion in record "
+            f"({record.revision}). The object might have been modified"
+        )
+    if said:
+        kind = target.kind
+        raise Conflict(
+            f'Operation cannot be fulfilled on {kind.kind} "{target.name}": {said}',
+            name=target.name,
+            group=kind.group,
+            kind=kind.kind,
+        )
 
 
 def _marked(registry: Registry, target: Target, record: Record, options: DeleteOptions) -> Obj | None:
@@ -85,7 +94,8 @@ def _marked(registry: Registry, target: Target, record: Record, options: DeleteO
         meta["finalizers"] = [*(meta.get("finalizers") or ()), wanted]
     grace = 0
     if kind.grace_seconds is not None:
-        grace = kind.grace_seconds(new) if options.grace_seconds is None else max(options.grace_seconds, 0)
+        grace = kind.grace_seconds(new) if options.grace_seconds is None else options.grace_seconds
+        grace = 1 if grace < 0 else grace
         if kind.grace_seconds({**new, "spec": {**new.get("spec", {}), "terminationGracePeriodSeconds": 1}}) == 0:
             grace = 0  # nothing runs: there is nobody to give time to
     waits = bool(meta.get("finalizers")) or bool(kind.id == "Namespace" and (new.get("spec") or {}).get("finalizers"))

@@ -5,9 +5,10 @@ from typing import Any
 
 from wherry.apiserver.verbs.context import Target, WriteOptions
 from wherry.apiserver.verbs.create import insert
-from wherry.apiserver.verbs.prepare import changed, decoded, fresh
+from wherry.apiserver.verbs.prepare import bad_options, changed, decoded, fresh
 from wherry.apiserver.verbs.registry import Registry, key_of, parse_revision, reset_fields, stale
-from wherry.apiserver.verbs.update import check_uid, modify
+from wherry.apiserver.verbs.update import check_name, check_uid, modify
+from wherry.kinds.schema.check import check
 from wherry.objects import Obj, copied, json_patch, merge_patch, strategic_patch
 from wherry.objects import apply as server_side
 from wherry.objects.errors import (
@@ -15,11 +16,12 @@ from wherry.objects.errors import (
     BadRequest,
     Cause,
     Conflict,
-    InternalError,
     Invalid,
     RequestEntityTooLarge,
+    Unnamed,
     UnsupportedMediaType,
 )
+from wherry.objects.field_errors import forbidden, required
 from wherry.store import Record
 
 JSON, MERGE = "application/json-patch+json", "application/merge-patch+json"
@@ -32,17 +34,15 @@ async def patch(registry: Registry, target: Target, form: str, body: Any, option
     if form == APPLY:
         return (await apply(registry, target, body, options))[0]
     if options.force:
-        raise Invalid(f'PatchOptions "" is invalid: force: Forbidden: may not be specified for {form} patch')
+        raise bad_options("PatchOptions", [forbidden("force", "may not be specified for non-apply patch")])
     _check_body(target, form, body)
     patched_revision = (body.get("metadata") or {}).get("resourceVersion") if isinstance(body, dict) else None
 
     def change(old: Obj) -> Obj:
         new: Obj = copied(_patched(registry, target, form, body, old))
         meta = new.get("metadata") or {}
-        if meta.get("name") != target.name:
-            raise BadRequest("the name of the object does not match the name on the URL")
-        read = decoded(registry, target, new, options)
-        check_uid(target, read["metadata"].get("uid"), old)
+        check_name(target, meta)
+        read = _read(registry, target, new, options)
         if form == JSON and read["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:
             raise stale(target)
         return changed(registry, target, read, old, options)
@@ -54,23 +54,18 @@ async def patch(registry: Registry, target: Target, form: str, body: Any, option
 async def apply(registry: Registry, target: Target, body: Any, options: WriteOptions) -> tuple[Record, bool]:
     """Server-side apply: the record and whether it was created."""
     if not options.manager:
-        raise Invalid('PatchOptions "" is invalid: fieldManager: Required value: is required for apply patch')
+        raise bad_options("PatchOptions", [required("fieldManager", "is required for apply patch")])
     if not isinstance(body, dict):
         raise BadRequest("the body of an apply patch is an object")
     if (body.get("metadata") or {}).get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    applied = decoded(registry, target, body, options)
+    applied = _configuration(registry, target, body, options)
     meta = applied["metadata"]
-    if meta.get("name") not in (None, "", target.name):
-        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})")
-    meta["name"] = target.name
     if registry.store.get(key_of(target)) is None:
         if target.subresource:
             raise target.missing()
-        if meta.get("uid") or meta.get("resourceVersion"):
-            raise Conflict(
-                f'{target.kind.resource} "{target.name}": uid or resourceVersion mismatch: it does not exist'
-            )
+        if meta.get("uid"):
+            raise Conflict(f'{target.kind.resource} "{target.name}": uid mismatch: it does not exist')
         obj = _applied(registry, target, None, applied, options)
         entries = obj["metadata"].get("managedFields")
         fresh(registry, target, obj, options)
@@ -110,8 +105,40 @@ def _applied(registry: Registry, target: Target, live: Obj | None, applied: Obj,
             causes=[Cause("FieldManagerConflict", message, path) for message, path in error.causes],
         ) from error
     except server_side.ApplyInvalid as error:
-        raise InternalError(
-            f"failed to create typed patch object ({target.name}; {kind.api_version}): {error}"
+        raise Unnamed(str(error)) from error
+
+
+def _configuration(registry: Registry, target: Target, body: Obj, options: WriteOptions) -> Obj:
+    """What is applied, held against its type: unlike other writes an apply knows no field that it may drop."""
+    kind = target.kind
+    group, _, version = str(body.get("apiVersion") or "").rpartition("/")
+    said = f"{group}/{version}, Kind={body.get('kind') or ''}"
+    if (body.get("apiVersion"), body.get("kind")) != (kind.api_version, kind.kind):
+        raise BadRequest(f"invalid object type: {said}")
+    meta = body.get("metadata") or {}
+    where = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {said}" if isinstance(meta, dict) else said
+    problems = check(body, registry.type_of(kind))
+    if problems.error or problems.unknown:
+        every = [f".{path}: field not declared in schema" for path in problems.unknown]
+        text = problems.error or (every[0] if len(every) == 1 else "errors:\n" + "\n".join(f"  {one}" for one in every))
+        raise Unnamed(f"failed to create typed patch object ({where}): {text}")
+    applied = decoded(registry, target, body, options)
+    applied["metadata"].setdefault("name", target.name)
+    check_name(target, applied["metadata"])
+    return applied
+
+
+def _read(registry: Registry, target: Target, new: Obj, options: WriteOptions) -> Obj:
+    """What a patch made, decoded; a patch that makes something else is invalid."""
+    try:
+        return decoded(registry, target, new, options)
+    except BadRequest as error:
+        said = error.message.partition(f"cannot be handled as a {target.kind.kind}: ")[2]
+        if not said:
+            raise
+        message = f"Invalid value: the patched object: {said}"
+        raise Invalid(
+            f' "" is invalid: patch: {message}', causes=[Cause("FieldValueInvalid", message, "patch")]
         ) from error
 
 

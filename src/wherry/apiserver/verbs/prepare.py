@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from wherry.apiserver.verbs.context import Target, WriteOptions
 from wherry.apiserver.verbs.registry import Registry, reset_fields
@@ -47,6 +47,8 @@ def decoded(registry: Registry, target: Target, obj: object, options: WriteOptio
     read = problems.obj if problems.obj is not obj else dict(obj)
     read["apiVersion"], read["kind"] = kind.api_version, kind.kind
     meta = read["metadata"] = dict(read.get("metadata") or {})
+    if len(meta.get("ownerReferences") or ()) > 1:
+        drop_twins(meta, options)
     if target.namespace:
         if meta.get("namespace") not in (None, "", target.namespace):
             raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
@@ -71,12 +73,12 @@ def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -
     if kind.status and kind.kind != "Node":  # a node registers with its status
         obj.pop("status", None)
     kind.default(obj)
+    own(registry, kind, None, obj, options, "")  # before the server adds its own: that is nobody's
     kind.prepare(obj)
     named = Target(kind, target.namespace, meta.get("name", ""))
     for step in registry.admission:
         step.admit(named, obj, None, options)
-    refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj)])
-    own(registry, kind, None, obj, options, "")
+    refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj), *kind.validate_create(obj)])
     return obj
 
 
@@ -87,18 +89,28 @@ def changed(
     kind = target.kind
     keep_server_fields(kind, new, old, target.subresource)
     kind.default(new)
-    kind.prepare_update(new, old)
-    for step in registry.admission:
-        step.admit(target, new, old, options)
-    errors = [*validate_meta(kind, new), *validate_meta_update(new, old)]
-    if target.subresource != "status":
-        errors += [*kind.validate(new), *kind.validate_update(new, old)]
-    refuse(kind, target.name, errors)
-    if kind.generation and target.subresource not in ("status", "binding") and desired(new) != desired(old):
-        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     if not owned:
         own(registry, kind, old, new, options, target.subresource)
+    if not target.subresource:
+        kind.prepare_update(new, old)
+    for step in registry.admission:
+        step.admit(target, new, old, options)
+    refuse(kind, target.name, [*validate_meta(kind, new), *validate_meta_update(new, old), *_wrong(target, new, old)])
+    if kind.generation and target.subresource != "status" and desired(kind, new) != desired(kind, old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
+
+
+def _wrong(target: Target, new: Obj, old: Obj) -> Iterator[FieldError]:
+    """What the kind has against a change, by what may change at this subresource."""
+    kind = target.kind
+    if target.subresource == "status":
+        yield from kind.validate_status(new, old)
+    elif target.subresource:
+        yield from kind.parts[target.subresource].validate(new, old)
+    else:
+        yield from kind.validate(new)
+        yield from kind.validate_update(new, old)
 
 
 def keep_server_fields(kind: Kind, new: Obj, old: Obj, subresource: str) -> None:
@@ -117,13 +129,13 @@ def keep_server_fields(kind: Kind, new: Obj, old: Obj, subresource: str) -> None
         for key in [key for key in new if key not in ("metadata", "status")]:
             del new[key]
         new.update(kept)
-        for field in ("labels", "annotations", "finalizers", "ownerReferences", "managedFields"):
-            if kind.id == "Node" and field in ("labels", "annotations"):
-                continue
+        for field in kind.status_keeps:
             if field in before:
                 meta[field] = before[field]
             else:
                 meta.pop(field, None)
+    elif subresource:
+        kind.parts[subresource].take(new, old)
     elif kind.status:
         if "status" in old:
             new["status"] = old["status"]
@@ -131,9 +143,30 @@ def keep_server_fields(kind: Kind, new: Obj, old: Obj, subresource: str) -> None
             new.pop("status", None)
 
 
-def desired(obj: Obj) -> Obj:
+def desired(kind: Kind, obj: Obj) -> Obj:
     """The part of an object whose changes `generation` counts."""
-    return {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+    out = {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+    if kind.generation_metadata:
+        out["metadata"] = [obj["metadata"].get(field) for field in kind.generation_metadata]
+    return out
+
+
+def drop_twins(meta: Obj, options: WriteOptions) -> None:
+    """Say an owner once that was said several times, and warn of it."""
+    kept: list[Obj] = []
+    twins: list[str] = []
+    for owner in meta["ownerReferences"]:
+        if owner in kept:
+            twins.append(str(owner.get("uid", "")))
+        else:
+            kept.append(owner)
+    if twins:
+        meta["ownerReferences"] = kept
+        options.warnings.append(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and "
+            "may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+            + ", ".join(dict.fromkeys(twins))
+        )
 
 
 def own(registry: Registry, kind: Kind, old: Obj | None, new: Obj, options: WriteOptions, subresource: str) -> None:
@@ -157,14 +190,22 @@ def own(registry: Registry, kind: Kind, old: Obj | None, new: Obj, options: Writ
 def refuse(kind: Kind, name: str, errors: Iterable[FieldError]) -> None:
     """Raise Invalid with all the errors there are, worded as upstream does."""
     found = list(errors)
-    if not found:
-        return
-    texts = [str(error) for error in found]
+    if found:
+        raise invalid_object(kind.group, kind.kind, name, found)
+
+
+def bad_options(kind: str, errors: Sequence[FieldError]) -> Invalid:
+    """The error for options of a call (`CreateOptions`, `DeleteOptions`) that contradict each other."""
+    return invalid_object("meta.k8s.io", kind, "", errors)
+
+
+def invalid_object(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> Invalid:
+    texts = list(dict.fromkeys(str(error) for error in errors))
     said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    raise Invalid(
-        f'{kind.id} "{name}" is invalid: {said}',
-        causes=[Cause(error.reason, error.message, error.path) for error in found],
+    return Invalid(
+        f'{f"{kind}.{group}" if group else kind} "{name}" is invalid: {said}',
+        causes=[Cause(error.reason, error.message, error.path) for error in errors],
         name=name,
-        group=kind.group,
-        kind=kind.kind,
+        group=group,
+        kind=kind,
     )

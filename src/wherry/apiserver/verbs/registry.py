@@ -15,7 +15,7 @@ from wherry.clock import Clock
 from wherry.kinds.kind import Durability, Kind
 from wherry.kinds.schema import Table
 from wherry.objects import Obj
-from wherry.objects.errors import Conflict, InternalError
+from wherry.objects.errors import Conflict, Unnamed
 from wherry.objects.fieldsets import from_paths
 from wherry.objects.schema import Type
 from wherry.objects.times import format_time
@@ -125,17 +125,18 @@ def parse_revision(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise InternalError(f'invalid resourceVersion "{text}"') from error
+        raise Unnamed(f'strconv.ParseUint: parsing "{text}": invalid syntax') from error
 
 
 STATUS_FIELDS = from_paths("status")
 """What a write to the object itself may not own where status is a subresource of its own."""
 
-SPEC_FIELDS = from_paths("spec", "metadata.labels", "metadata.annotations")
+SPEC = from_paths("spec")
+"""What a write to /status may not own."""
 
 
 def reset_fields(kind: Kind, subresource: str) -> Any:
     """The fields that this write cannot change, and so cannot own."""
     if subresource == "status":
-        return from_paths("spec")
+        return SPEC
     return STATUS_FIELDS if kind.status else None

@@ -24,14 +24,17 @@ TRIES = 50  # of a write without a precondition that is overtaken by others; ups
 
 async def update(registry: Registry, target: Target, body: object, options: WriteOptions) -> Record:
     """Replace an object. A resourceVersion or uid in `body` is a precondition."""
+    return (await put(registry, target, body, options))[0]
+
+
+async def put(registry: Registry, target: Target, body: object, options: WriteOptions) -> tuple[Record, bool]:
+    """As `update`, and whether the object was created, as a few kinds are by a PUT."""
     obj = decoded(registry, target, body, options)
     meta = obj["metadata"]
-    if meta.get("name") not in (None, "", target.name):
-        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})")
-    meta["name"] = target.name
+    check_name(target, meta)
     if target.kind.create_on_update and not target.subresource and registry.store.get(key_of(target)) is None:
         meta.pop("resourceVersion", None)
-        return await create(registry, target, obj, options)
+        return await create(registry, target, obj, options), True
     wanted = meta.get("resourceVersion")
 
     def replacement(old: Obj) -> Obj:
@@ -39,7 +42,18 @@ async def update(registry: Registry, target: Target, body: object, options: Writ
         check_uid(target, meta.get("uid"), old)
         return changed(registry, target, new, old, options)
 
-    return await modify(registry, target, replacement, options, expect=parse_revision(wanted) if wanted else None)
+    expect = parse_revision(wanted) if wanted else None
+    return await modify(registry, target, replacement, options, expect=expect), False
+
+
+def check_name(target: Target, meta: Obj) -> None:
+    """A body names the object that the URL names."""
+    if not meta.get("name"):
+        raise BadRequest(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
+    if meta["name"] != target.name:
+        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})")
 
 
 def check_uid(target: Target, wanted: str | None, old: Obj) -> None:

@@ -38,7 +38,14 @@ def validate(obj: Obj) -> Errors:
     yield from checks.nonnegative("spec.progressDeadlineSeconds", deadline)
     if deadline is not None and deadline <= (spec.get("minReadySeconds") or 0):
         yield invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
-    yield from workload_checks.status(obj.get("status") or {}, ("updatedReplicas",))
+
+
+def validate_status(new: Obj, old: Obj) -> Errors:
+    yield from workload_checks.status(new.get("status") or {}, ("updatedReplicas",))
+    collisions = ((one.get("status") or {}).get("collisionCount") for one in (new, old))
+    after, before = (0 if count is None else count for count in collisions)
+    if after < before:
+        yield invalid("status.collisionCount", after, "cannot be decremented")
 
 
 def _strategy(path: str, strategy: Obj) -> Errors:
@@ -95,6 +102,8 @@ DEPLOYMENT = Kind(
     prepare=prepare,
     validate=validate,
     validate_update=workload_checks.same_selector,
+    validate_status=validate_status,
+    status_keeps=("labels",),
     columns=(
         Column(name="Ready", cell=_ready, description="How many pods are ready, of how many wanted."),
         Column(name="Up-to-date", cell=_updated, description="How many pods have the newest template."),

@@ -21,7 +21,10 @@ def prepare(obj: Obj) -> None:
 
 def validate(obj: Obj) -> Errors:
     yield from workload_checks.replicas(obj["spec"])
-    yield from workload_checks.status(obj.get("status") or {}, ("fullyLabeledReplicas",))
+
+
+def validate_status(new: Obj, _old: Obj) -> Errors:
+    yield from workload_checks.status(new.get("status") or {}, ("fullyLabeledReplicas",))
 
 
 REPLICASET = Kind(
@@ -38,6 +41,7 @@ REPLICASET = Kind(
     prepare=prepare,
     validate=validate,
     validate_update=workload_checks.same_selector,
+    validate_status=validate_status,
     columns=(
         Column(name="Desired", type="integer", cell=path("spec.replicas", 0), description="How many pods it wants."),
         Column(name="Current", type="integer", cell=path("status.replicas", 0), description="How many it has."),

@@ -48,6 +48,6 @@ def status(given: Obj, more: Sequence[str]) -> Errors:
     total, ready = given.get("replicas") or 0, given.get("readyReplicas") or 0
     for field in (*more, "readyReplicas", "availableReplicas"):
         if (given.get(field) or 0) > total:
-            yield invalid(f"status.{field}", given[field], "cannot be greater than status.replicas")
+            yield invalid(f"status.{field}", given.get(field) or 0, "cannot be greater than status.replicas")
     if (given.get("availableReplicas") or 0) > ready:
         yield invalid("status.availableReplicas", given["availableReplicas"], "cannot be greater than readyReplicas")

@@ -41,6 +41,15 @@ def validate(obj: Obj) -> Errors:
             yield invalid("spec.finalizers", finalizer, message)
 
 
+def validate_status(new: Obj, _old: Obj) -> Errors:
+    """An ending namespace says so, and no other does."""
+    phase, ending = (new.get("status") or {}).get("phase", ""), bool(new["metadata"].get("deletionTimestamp"))
+    if ending and phase != "Terminating":
+        yield invalid("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")
+    elif not ending and phase != "Active":
+        yield invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")
+
+
 NAMESPACE = Kind(
     group="",
     version="v1",
@@ -56,6 +65,7 @@ NAMESPACE = Kind(
     prepare=prepare,
     prepare_update=prepare_update,
     validate=validate,
+    validate_status=validate_status,
     validate_name=names.dns1123_label,
     columns=(Column(name="Status", cell=path("status.phase"), description="Whether it lives or goes."), AGE),
     generation=False,

@@ -65,6 +65,11 @@ def validate_update(new: Obj, old: Obj) -> Errors:
         yield forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
 
 
+def validate_status(new: Obj, old: Obj) -> Errors:
+    yield from validate(new)
+    yield from validate_update(new, old)
+
+
 def _status(obj: Obj) -> Cell:
     ready = [c for c in (obj.get("status") or {}).get("conditions") or () if c.get("type") == "Ready"]
     words = ["Ready" if c.get("status") == "True" else "NotReady" for c in ready[-1:]] or ["Unknown"]
@@ -108,6 +113,7 @@ NODE = Kind(
     default=default,
     validate=validate,
     validate_update=validate_update,
+    validate_status=validate_status,
     columns=(
         Column(name="Status", cell=_status, description="Whether the node takes pods."),
         Column(name="Roles", cell=_roles, description="What its labels say it is for."),

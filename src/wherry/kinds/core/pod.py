@@ -3,7 +3,7 @@
 from wherry.kinds.checks import Errors
 from wherry.kinds.core import container_checks, label_keys, pod_changes, pod_checks, pod_columns, podspec
 from wherry.kinds.defaults import items, section
-from wherry.kinds.kind import Kind
+from wherry.kinds.kind import Kind, Part
 from wherry.objects import Obj
 from wherry.objects.field_errors import forbidden
 
@@ -44,6 +44,25 @@ def validate_update(new: Obj, old: Obj) -> Errors:
     yield from pod_changes.update(new["spec"], old["spec"])
 
 
+def validate_create(obj: Obj) -> Errors:
+    if obj["spec"].get("ephemeralContainers"):
+        yield forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
+def validate_ephemeral(new: Obj, old: Obj) -> Errors:
+    yield from validate(new)
+    yield from pod_changes.ephemeral(new, old)
+
+
+def finished(obj: Obj) -> tuple[str, str] | None:
+    match (obj.get("status") or {}).get("phase"):
+        case "Succeeded":
+            return "Succeeded", "The pod has completed successfully."
+        case "Failed":
+            return "Failed", "The pod failed."
+    return None
+
+
 def grace_seconds(obj: Obj) -> int:
     """None left for a pod that no node has, or that has ended."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -79,8 +98,8 @@ POD = Kind(
         "log",
         "portforward",
         "proxy",
-        "resize",
     ),
+    parts={"ephemeralcontainers": Part(pod_changes.take_ephemeral, validate_ephemeral)},
     selectable=(
         "spec.nodeName",
         "spec.restartPolicy",
@@ -96,8 +115,12 @@ POD = Kind(
     default=default,
     prepare=prepare,
     validate=validate,
+    validate_create=validate_create,
     validate_update=validate_update,
+    validate_status=pod_changes.status,
+    status_keeps=("ownerReferences",),
     columns=pod_columns.COLUMNS,
+    finished=finished,
     grace_seconds=grace_seconds,
     delete_returns_object=True,
 )

@@ -6,7 +6,7 @@ from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.core.label_keys import REQUIRED
 from wherry.kinds.defaults import items
-from wherry.objects import Obj
+from wherry.objects import Obj, names
 from wherry.objects.field_errors import forbidden, invalid
 
 _LONGEST = 2**31 - 1
@@ -125,3 +125,55 @@ def _difference(new: Obj, old: Obj) -> str:
     after, before = _pinned(new, old), _pinned(old, old)
     changed = sorted(key for key in {*after, *before} if after.get(key) != before.get(key))
     return "changed: " + ", ".join(f"spec.{key}" for key in changed)
+
+
+def take_ephemeral(new: Obj, old: Obj) -> None:
+    """Of a write to `ephemeralcontainers` only those count."""
+    wanted = (new.get("spec") or {}).get("ephemeralContainers")
+    before = old["metadata"]
+    for key in [key for key in new if key not in ("apiVersion", "kind", "metadata")]:
+        del new[key]
+    new.update({key: value for key, value in old.items() if key not in ("apiVersion", "kind", "metadata")})
+    new["metadata"] = {**before, "uid": new["metadata"].get("uid") or before["uid"]}
+    new["spec"] = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
+    if wanted:
+        new["spec"]["ephemeralContainers"] = wanted
+
+
+def ephemeral(new: Obj, old: Obj) -> Errors:
+    """Ephemeral containers are added; none changes or goes."""
+    after = {one.get("name"): one for one in items(new["spec"], "ephemeralContainers")}
+    for one in items(old["spec"], "ephemeralContainers"):
+        name = one.get("name")
+        if name not in after:
+            yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be removed\n')
+        elif after[name] != one:
+            yield forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be changed\n')
+
+
+def status(new: Obj, old: Obj) -> Errors:
+    """What a pod's status may say: addresses that are such, ended containers that stay ended."""
+    after, before = new.get("status") or {}, old.get("status") or {}
+    ips = [one.get("ip", "") for one in items(after, "podIPs")]
+    if after.get("podIP") and after["podIP"] not in ips:
+        ips = [after["podIP"], *ips]  # upstream derives the list's head from the older field
+    for index, address in enumerate(ips):
+        yield from checks.ip(f"status.podIPs[{index}]", address)
+    if before.get("nominatedNodeName") != after.get("nominatedNodeName") and after.get("nominatedNodeName"):
+        yield from checks.named("status.nominatedNodeName", after["nominatedNodeName"], names.dns1123_subdomain)
+    if new["spec"].get("restartPolicy") != "Always":
+        yield from _stay_ended(new, after, before)
+
+
+def _stay_ended(pod: Obj, after: Obj, before: Obj) -> Errors:
+    """Without restarts a container that has ended does not run again."""
+    failing = pod["spec"].get("restartPolicy") == "OnFailure"
+    now = {one.get("name"): one for one in items(after, "containerStatuses")}
+    for index, was in enumerate(items(before, "containerStatuses")):
+        ended = (was.get("state") or {}).get("terminated")
+        if ended is None or (failing and ended.get("exitCode")) or was.get("name") not in now:
+            continue
+        if (now[was.get("name")].get("state") or {}).get("terminated") is None:
+            yield forbidden(
+                f"status.containerStatuses[{index}].state", "may not be transitioned to non-terminated state"
+            )

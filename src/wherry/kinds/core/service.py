@@ -161,6 +161,7 @@ SERVICE = Kind(
     prepare_update=prepare_update,
     validate=service_checks.validate,
     validate_update=service_checks.validate_update,
+    validate_status=service_checks.validate_status,
     validate_name=names.dns1035_label,
     columns=(
         Column(name="Type", cell=path("spec.type"), description="How it can be reached."),

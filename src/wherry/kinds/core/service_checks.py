@@ -194,3 +194,21 @@ def _same_addresses(after: Obj, before: Obj) -> Errors:
     if len(new) == 1 < len(old) and after.get("ipFamilyPolicy") != "SingleStack":
         message = "must be set to 'SingleStack' when releasing the secondary clusterIP"
         yield invalid("spec.ipFamilyPolicy", after.get("ipFamilyPolicy"), message)
+
+
+def validate_status(new: Obj, _old: Obj) -> Errors:
+    """The load balancer's addresses."""
+    ingress = ((new.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    path = "status.loadBalancer.ingress"
+    if ingress and new["spec"].get("type") != "LoadBalancer":
+        yield forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")
+        return
+    for index, one in enumerate(ingress):
+        if one.get("ip"):
+            yield from checks.ip(f"{path}[{index}].ip", one["ip"])
+        elif one.get("ipMode") is not None:
+            yield forbidden(f"{path}[{index}].ipMode", "may not be specified when `ip` is not set")
+        if one.get("hostname"):
+            yield from checks.named(f"{path}[{index}].hostname", one["hostname"], names.dns1123_subdomain)
+            if checks.parse_ip(one["hostname"]) is not None:
+                yield invalid(f"{path}[{index}].hostname", one["hostname"], "must be a DNS name, not an IP address")

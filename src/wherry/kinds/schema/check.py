@@ -1,8 +1,8 @@
 """Holds an object against its type, as the API server does when it decodes a request.
 
 What decoding does not mind is not minded here: required fields and values are the kinds' own `validate`. What decoding
-changes is changed: unknown fields and nulls go, quantities and times take their canonical form. The messages name Go
-types, because clients show what kube-apiserver answers.
+changes is changed: unknown fields, nulls, empty lists and maps go, quantities and times take their canonical form. The
+messages name Go types, because clients show what kube-apiserver answers.
 
 For custom kinds, whose types are checked as values and not by a decoder, see `prune`.
 """
@@ -19,6 +19,8 @@ MOST_UNKNOWN = 100  # more unknown fields than these are not reported
 _ANY, _STRING, _INTEGER, _NUMBER = Shape.ANY, Shape.STRING, Shape.INTEGER, Shape.NUMBER
 _BOOLEAN, _QUANTITY, _INT_OR_STRING = Shape.BOOLEAN, Shape.QUANTITY, Shape.INT_OR_STRING
 _OBJECT, _MAP, _LIST = Shape.OBJECT, Shape.MAP, Shape.LIST
+
+_OMITTED = (_LIST, _MAP)  # of these an empty one is as good as none, and upstream stores none
 
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 
@@ -93,7 +95,10 @@ def _struct(value: Obj, struct: Struct, at: _At | None, found: _Found) -> Obj:
             del out[key]
         else:
             read = _value(item, type_, _At(at, key, struct), found)
-            if read is not item:
+            if not read and type_.shape in _OMITTED and key not in struct.required:
+                out = dict(value) if out is value else out
+                del out[key]
+            elif read is not item:
                 out = dict(value) if out is value else out
                 out[key] = read
     return out

@@ -5,6 +5,7 @@ import pytest
 
 from tests.unit.apiserver.http.kinds_for_documents import POD, pod
 from wherry.apiserver.http.tables import include_of, partial, partial_list, table
+from wherry.kinds import catalog
 from wherry.objects.errors import BadRequest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,3 +65,11 @@ def test_include_object_is_one_of_three_words() -> None:
     assert [include_of(query) for query in ("", "None", "Object")] == ["Metadata", "None", "Object"]
     with pytest.raises(BadRequest, match="Everything"):
         include_of("Everything")
+
+
+@pytest.mark.parametrize(("phase", "reason"), [("Succeeded", "Succeeded"), ("Failed", "Failed"), ("Running", None)])
+def test_the_row_of_an_ended_pod_is_marked(phase: str, reason: str | None) -> None:
+    ended = {**pod("a"), "spec": {"containers": []}, "status": {"phase": phase}}
+    (row,) = table(catalog.BY_ID["Pod"], [ended], now=NOW)["rows"]
+    marks = [(each["type"], each["status"], each["reason"]) for each in row.get("conditions", ())]
+    assert marks == ([("Completed", "True", reason)] if reason else [])

@@ -106,7 +106,7 @@ def test_the_selector_does_not_change(kind: Kind) -> None:
 def test_counts_of_a_status_agree() -> None:
     found = created(REPLICASET, obj(REPLICASET, spec=workload_spec()))
     found["status"] = {"replicas": 1, "readyReplicas": 2, "availableReplicas": 1}
-    assert [str(error) for error in REPLICASET.validate(found)] == [
+    assert [str(error) for error in REPLICASET.validate_status(found, found)] == [
         "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"
     ]
 
