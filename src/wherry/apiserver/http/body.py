@@ -9,7 +9,6 @@ import yaml
 from aiohttp import web
 
 from wherry.apiserver.http import protobuf
-from wherry.apiserver.http import protobuf
 from wherry.apiserver.verbs.context import DeleteOptions, ListOptions, User, WriteOptions
 from wherry.apiserver.verbs.prepare import bad_options
 from wherry.kinds.checks import supported
