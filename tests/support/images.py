@@ -1,7 +1,15 @@
-"""A busybox image made of the host's static busybox (Debian's busybox-static); nothing is pulled."""
+"""Images for tests: the host's static busybox, and Python from Debian's packages. Nothing is pulled."""
 
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
 from pathlib import Path
 
+from wherry.images.base import recipe
+from wherry.images.base.image import make
+from wherry.images.layout import Layout
 from wherry.node.sandbox_image import oci_archive, tar
 
 BUSYBOX = "wherry.test/busybox:1"
@@ -13,3 +21,53 @@ def busybox_archive(reference: str = BUSYBOX, *, user: str = "", binary: Path = 
     links = {f"bin/{applet}": "busybox" for applet in _APPLETS}
     layer = tar({"bin/busybox": binary.read_bytes()}, links)
     return oci_archive(layer, reference, entrypoint=["/bin/sh"], user=user)
+
+
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wherry-tests"
+
+
+async def lend_python(layout: Layout) -> None:
+    """The base images of `examples/base` in `layout`. Made once for this machine, as pip's downloads are."""
+    sources = sorted(Path(recipe.__file__).parent.glob("*.py"))
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / ".lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        shared = Layout.create(_CACHE / f"base-{key}")
+        for base in await make(shared, _CACHE / "debs"):
+            copy_image(shared, layout, base.reference, base.reference)
+
+
+def copy_image(source: Layout, target: Layout, reference: str, name: str) -> None:
+    """The image `reference` of one layout under `name` in another; big blobs are linked where they can be."""
+    found = source.find(reference)
+    assert found is not None, f"{reference} is not in {source.directory}"
+    manifest = source.read_json(found.digest)
+    for digest in (found.digest, manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])):
+        if not target.has(digest):
+            try:
+                os.link(source.path(digest), target.path(digest))
+            except OSError:
+                shutil.copyfile(source.path(digest), target.path(digest))
+    target.name(name, found)
+
+
+THEN = """\
+click==7.1.2
+itsdangerous==1.1.0
+Jinja2==2.11.3
+MarkupSafe==2.0.1
+Werkzeug==1.0.1
+"""
+"""What `examples/article` meant with its two requirements in its time. Without them pip takes the newest of what Flask
+1.0.2 needs, and its `from jinja2 import escape` fails, on Python 3.7 as well."""
+
+
+def stand_in_for_python_37(directory: Path) -> Path:
+    """A folder that builds what the article calls python:3.7. In truth it is Python 3.11: no registry is at hand."""
+    directory.mkdir()
+    (directory / "then.txt").write_text(THEN)
+    (directory / "Dockerfile").write_text(
+        "FROM localhost/wherry/python:3.11\nCOPY then.txt /etc/then.txt\nENV PIP_CONSTRAINT=/etc/then.txt\n"
+    )
+    return directory

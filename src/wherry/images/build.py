@@ -72,7 +72,8 @@ async def _run(
         progress.feed(line, time.monotonic())
         if progress.step is not before:
             said.clear()
-        said.append(line)
+        else:
+            said.append(line)
 
     registries, made = scratch / "registries.conf", scratch / "image"
     registries.touch(mode=0o600)
