@@ -42,7 +42,8 @@ PRAGMAS: Mapping[str, str | int] = {
     "journal_size_limit": 16 * 2**20,
     "mmap_size": 0,
 }
-STATEMENT_ROWS = 64
+STATEMENT_ROWS = (64, *range(32, 0, -1))
+"""How many rows one statement may write: any small group is one, which stays prepared and is a transaction by itself."""
 SHRINK_PAGES = 1024
 
 
@@ -78,6 +79,7 @@ class Disk:
         self._vfs = options.vfs
         self._lock = _hold(directory)
         self._pages = 0
+        self._set_aside = False  # as far as this process knows, without asking the disk at every commit
         self._durable: bool | None = None
         try:
             self._db = self._open(directory / "state.db")
@@ -132,18 +134,23 @@ class Disk:
         path = self._directory / "ballast"
         existed = path.exists()
         path.unlink(missing_ok=True)
+        self._set_aside = False
         return existed
 
     def restore_ballast(self) -> None:
         """Set space aside again. Raises Full while there is none."""
+        if self._set_aside or not self._ballast:
+            return
         path = self._directory / "ballast"
-        if not self._ballast or path.exists() or _allocated(path, self._ballast):
+        if path.exists() or _allocated(path, self._ballast):
+            self._set_aside = True
             return
         pages = self._ballast // int(self._db.pragma("page_size"))
         if self._free_pages() > pages:  # what was deleted left room inside the database: give it back
             self._shrink(pages)
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             if _allocated(path, self._ballast):
+                self._set_aside = True
                 return
         raise Full(self._directory)
 
@@ -160,7 +167,7 @@ class Disk:
 
     def _open(self, path: Path) -> apsw.Connection:
         path.touch(mode=0o600)  # SQLite gives the WAL the same mode
-        db = apsw.Connection(str(path), vfs=self._vfs)
+        db = apsw.Connection(str(path), vfs=self._vfs, statementcachesize=3 * len(STATEMENT_ROWS))
         try:
             for pragma, value in PRAGMAS.items():
                 db.pragma(pragma, value)
@@ -278,22 +285,20 @@ def _statements(batch: Batch) -> Iterator[tuple[str, Sequence[object]]]:
 
 
 def _parts(items: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
-    """Split into powers of two, so that the statements are few and stay prepared."""
-    start, count = 0, STATEMENT_ROWS
+    """Split into the sizes that there are statements for."""
+    start = 0
     while start < len(items):
-        while count > len(items) - start:
-            count //= 2
+        count = next(count for count in STATEMENT_ROWS if count <= len(items) - start)
         yield count, items[start : start + count]
         start += count
 
 
 # Only question marks are put into these texts.
-_SIZES = tuple(2**n for n in range(STATEMENT_ROWS.bit_length()))
 _UPSERT: Mapping[int, str] = {
     n: f"INSERT OR REPLACE INTO state VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * n)}"  # noqa: S608
-    for n in _SIZES
+    for n in STATEMENT_ROWS
 }
 _DELETE: Mapping[int, str] = {
     n: f"DELETE FROM state WHERE id IN ({', '.join('?' * n)})"  # noqa: S608
-    for n in _SIZES
+    for n in STATEMENT_ROWS
 }
