@@ -39,10 +39,8 @@ def pip_installs(script: str) -> Iterator[list[str]]:
             rest = rest[1:]
         elif not re.fullmatch(r"pip[0-9.]*", program):
             continue
-        options = [word for word in rest if word.startswith("-") and rest.index(word) == 0]
-        rest = rest[len(options) :]
-        if rest[:1] == ["install"]:
-            yield rest[1:]
+        if "install" in rest[:4]:  # options of pip itself come before it
+            yield rest[rest.index("install") + 1 :]
 
 
 _TAKES_VALUE = frozenset(

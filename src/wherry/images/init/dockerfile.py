@@ -13,7 +13,11 @@ SERVERS = {
     "daphne": "daphne>=4,<5",
     "hypercorn": "hypercorn>=0.17,<1",
 }
-_COMPILE = """python -m compileall -q -j 0 /app "$(python -c 'import os; print(os.path.dirname(os.__file__))')\""""
+_PIP = "pip --python /opt/venv/bin/python install"
+_COMPILE = """python -c 'import os, sys; sys.exit(os.path.exists(os.__cached__))' \\
+ && python -m compileall -q -j 0 "$(python -c 'import os; print(os.path.dirname(os.__file__))')\" ; \\
+    python -m compileall -q -j 0 /app || true"""
+_OWN_BASE = "localhost/wherry/python:"
 _PIP_CACHE = "--mount=type=cache,target=/root/.cache/pip"
 
 
@@ -25,6 +29,7 @@ def dockerfile(app: App, base: str = "") -> str:
 
 def _python(app: App, base: str) -> list[str]:
     image = base or f"python:{app.version}-slim"
+    runtime = f"{image}-runtime" if image.startswith(_OWN_BASE) and not image.endswith("-runtime") else image
     settings = ["PATH=/opt/venv/bin:$PATH", "PYTHONUNBUFFERED=1", "HOME=/tmp"]  # the user has no home
     settings += [f"{name}={_quoted(value)}" for name, value in sorted(app.environment.items())]
     collected = [f"RUN {' '.join(words)}" for words in app.before]
@@ -33,17 +38,17 @@ def _python(app: App, base: str) -> list[str]:
         f"FROM {image} AS build",
         "WORKDIR /app",
         "ENV PATH=/opt/venv/bin:$PATH",
-        "RUN python3 -m venv /opt/venv",
+        "RUN python3 -m venv --without-pip /opt/venv",
         *_installs(app),
         "",
         "# What runs: the environment, the app, and bytecode for both and for the standard library.",
-        f"FROM {image}",
+        f"FROM {runtime}",
         f"ENV {' '.join(settings)}",
         "WORKDIR /app",
         "COPY --from=build /opt/venv /opt/venv",
         "COPY . .",
         *collected,
-        f"RUN {_COMPILE} || true",
+        f"RUN {_COMPILE}",
         "# A number, so that a cluster can verify that it is not root.",
         f"USER {USER}",
         f"EXPOSE {app.port}",
@@ -55,11 +60,11 @@ def _installs(app: App) -> list[str]:
     """The steps that fill /opt/venv."""
     needs = app.dependencies
     extra = " ".join(f'"{SERVERS.get(name, name)}"' for name in app.extra)
-    added = [f"RUN {_PIP_CACHE} pip install {extra}"] if extra else []
+    added = [f"RUN {_PIP_CACHE} {_PIP} {extra}"] if extra else []
     if needs.manager == "requirements":
         folder = needs.file.rpartition("/")[0]
         copied = f"COPY {folder} {folder}" if folder else f"COPY {needs.file} ./"
-        return [copied, f"RUN {_PIP_CACHE} pip install -r {needs.file}{f' {extra}' if extra else ''}"]
+        return [copied, f"RUN {_PIP_CACHE} {_PIP} -r {needs.file}{f' {extra}' if extra else ''}"]
     if needs.manager == "uv":
         settings = "UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never"
         sync = "RUN --mount=type=cache,target=/root/.cache/uv uv sync --frozen --no-dev"
@@ -80,11 +85,11 @@ def _installs(app: App) -> list[str]:
         return [
             f"RUN {_PIP_CACHE} python3 -m venv /opt/tool && /opt/tool/bin/pip install {tool}",
             f"COPY {needs.file} {needs.lock} ./",
-            f"RUN {_PIP_CACHE} PATH=/opt/tool/bin:$PATH {export} && pip install -r /tmp/locked.txt",
+            f"RUN {_PIP_CACHE} PATH=/opt/tool/bin:$PATH {export} && {_PIP} -r /tmp/locked.txt",
             *added,
         ]
     if needs.manager == "pyproject":
-        return ["COPY . .", f"RUN {_PIP_CACHE} pip install .{f' {extra}' if extra else ''}"]
+        return ["COPY . .", f"RUN {_PIP_CACHE} {_PIP} .{f' {extra}' if extra else ''}"]
     return added
 
 
