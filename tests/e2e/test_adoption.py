@@ -11,12 +11,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import IMAGE, Engine
 from tests.e2e.test_pods import Obj, container, create, get, pod, ready
+from wherry.host.processes import lock_holder
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import SandboxSpec
 
@@ -79,14 +79,9 @@ def served(engine: Engine) -> str:
 
 
 def engine_pid(engine: Engine) -> int:
-    """The one process that runs on this engine's state."""
-    found = []
-    for line in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = line.read_bytes().decode().split("\0")
-            if "run" in words and str(engine.root / "st") in words:
-                found.append(int(line.parent.name))
-    (pid,) = found
+    """The process that holds this engine's state."""
+    pid = lock_holder(engine.root / "st" / "db" / "lock")
+    assert pid is not None
     return pid
 
 
@@ -195,3 +190,24 @@ def test_a_pod_that_is_deleted_while_containerd_is_down_goes_in_the_end(engine: 
     ready(engine, "goes")
     killed(int((engine.root / "rn" / "containerd" / "containerd.pid").read_text().split()[0]))
     engine.kubectl("delete", "pod", "goes", "--timeout=40s")
+
+
+def test_an_engine_killed_while_pods_start_finishes_what_it_began(engine: Engine) -> None:
+    template = {"metadata": {"labels": {"app": "many"}}, "spec": pod("many")["spec"]}
+    spec = {"replicas": 10, "selector": {"matchLabels": {"app": "many"}}, "template": template}
+    many = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"}, "spec": spec}
+    create(engine, many)
+    engine.kubectl("wait", "deployment/many", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=30s")
+    killed(engine_pid(engine))
+    restart(engine)
+    engine.kubectl("rollout", "status", "deployment/many", "--timeout=60s")
+    pods = json.loads(engine.kubectl("get", "pods", "-l", "app=many", "-o", "json"))["items"]
+    assert [one["restartCount"] for each in pods for one in each["status"]["containerStatuses"]] == [0] * 10
+
+    async def sandboxes() -> list[str]:
+        async with CriRuntime(engine.containerd) as runtime:
+            return sorted(one.uid for one in await runtime.sandboxes() if one.name.startswith("many-"))
+
+    assert asyncio.run(sandboxes()) == sorted(each["metadata"]["uid"] for each in pods)
+    engine.kubectl("delete", "deployment", "many", "--timeout=30s")
+    engine.kubectl("wait", "--for=delete", "pod", "-l", "app=many", "--timeout=60s")

@@ -143,7 +143,7 @@ def container_value(status: pb.ContainerStatus, sandbox_id: str) -> Container:
         pod_uid=status.labels.get(POD_UID, ""),
         name=status.metadata.name,
         attempt=status.metadata.attempt,
-        state=_STATES.get(status.state, State.UNKNOWN),
+        state=State.CREATED if _given_up(status) else _STATES.get(status.state, State.UNKNOWN),
         image=user_image,
         image_id=status.image_ref,
         created=_required(status.created_at),
@@ -156,6 +156,11 @@ def container_value(status: pb.ContainerStatus, sandbox_id: str) -> Container:
         labels=dict(status.labels),
         annotations=annotations,
     )
+
+
+def _given_up(status: pb.ContainerStatus) -> bool:
+    """Whoever asked for its start went away meanwhile, so containerd broke off: it has never run."""
+    return status.reason == "StartError" and "context canceled" in status.message
 
 
 def image_value(image: pb.Image, pinned: frozenset[str] = frozenset()) -> Image:

@@ -77,6 +77,15 @@ def test_a_status_gives_the_image_as_written_and_times_only_where_there_are_any(
     assert container.annotations == {"mine": "kept"}
 
 
+def test_a_start_that_was_broken_off_as_nobody_waited_for_it_has_not_been() -> None:
+    said = "failed to create containerd task: failed to create shim task: context canceled: unknown"
+    for message, state in ((said, State.CREATED), ('exec: "/no/such": no such file', State.EXITED)):
+        status = pb.ContainerStatus(
+            reason="StartError", message=message, state=pb.CONTAINER_EXITED, exit_code=128, created_at=1, finished_at=2
+        )
+        assert container_value(status, "sandbox").state is state
+
+
 def test_an_image_tells_its_user_and_whether_any_of_its_names_is_pinned() -> None:
     numbered = pb.Image(id="sha256:1", repo_tags=["a:1"], uid=pb.Int64Value(value=0))
     assert (image_value(numbered).user, image_value(numbered).pinned) == ("0", False)
