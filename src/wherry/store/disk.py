@@ -43,7 +43,7 @@ PRAGMAS: Mapping[str, str | int] = {
     "mmap_size": 0,
 }
 STATEMENT_ROWS = (64, *range(32, 0, -1))
-"""How many rows one statement may write: any small group is one, which stays prepared and is a transaction by itself."""
+"""How many rows one statement may write: any small group is one, which stays prepared and is its own transaction."""
 SHRINK_PAGES = 1024
 
 
