@@ -18,6 +18,7 @@ import uvloop
 
 from wherry.apiserver.admission.namespaces import NamespaceLifecycle
 from wherry.apiserver.admission.pods import PodAdmission
+from wherry.apiserver.admission.roles import RoleEscalation
 from wherry.apiserver.admission.services import ServiceAllocation
 from wherry.apiserver.bootstrap import bootstrap
 from wherry.apiserver.certificates import Authority, write_private
@@ -107,6 +108,7 @@ def _network(config: Config) -> NetworkSettings:
         cluster_domain=config.cluster_domain,
         balancer_addresses=config.balancer_addresses,
         api_port=config.port,
+        expose=config.expose,
     )
 
 
@@ -159,6 +161,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             NamespaceLifecycle(store),
             PodAdmission(store),
             ServiceAllocation(store, config.services, config.node_ports),
+            RoleEscalation(Authorizer(registry)),
         )
         tokens = Tokens(authority.signing_key(), ISSUER, clock)
         client = LocalClient(registry, tokens, WriteOptions(user=SYSTEM, manager="wherry"))

@@ -229,7 +229,8 @@ def _label(seen: Observed) -> Iterator[Action]:
         return
     number = (new["metadata"].get("annotations") or {}).get(REVISION, "")
     if (deployment["metadata"].get("annotations") or {}).get(REVISION) != number:
-        yield MergePatch(ref_of(deployment), {"metadata": {"annotations": {REVISION: number}}})
+        # by its status, where the server counts annotations as no change of what is desired
+        yield MergePatch(ref_of(deployment), {"metadata": {"annotations": {REVISION: number}}}, "status")
 
 
 def _new_annotations(deployment: Obj, new: Obj, revision: int) -> dict[str, str]:

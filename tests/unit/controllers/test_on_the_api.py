@@ -130,6 +130,8 @@ async def test_a_deployment_is_rolled_out_scaled_and_deleted(tmp_path: Path) -> 
     async with cluster(tmp_path) as it:
         await it.client.create(deployment(3))
         await it.until(lambda: it.rolled_out(3))
+        assert it.web()["metadata"]["annotations"] == {"deployment.kubernetes.io/revision": "1"}
+        assert it.web()["metadata"]["generation"] == 1, "numbering the revision is no change of what is desired"
         await it.patch({"spec": {"replicas": 10}})
         await it.until(lambda: it.rolled_out(10))
         await it.patch(image("app:2"))

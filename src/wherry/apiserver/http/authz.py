@@ -48,10 +48,11 @@ class Authorizer:
         if MASTERS in user.groups:
             return True
         if asked.path:
-            if asked.verb == "get" and (asked.path in OPEN or asked.path.startswith(("/livez/", "/readyz/"))):
+            if asked.verb == "get" and asked.path in OPEN:
                 return True
-            if asked.verb == "get" and "system:authenticated" in user.groups:
-                return any(asked.path == path or asked.path.startswith(path + "/") for path in DOCUMENTS)
+            document = any(asked.path == path or asked.path.startswith(path + "/") for path in DOCUMENTS)
+            if document and asked.verb == "get" and "system:authenticated" in user.groups:
+                return True
             return any(_path_rule_allows(rule, asked) for rule in self.rules(user, ""))
         if asked.resource in REVIEWS and "system:authenticated" in user.groups:
             return True

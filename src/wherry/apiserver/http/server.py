@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import hdrs, web
@@ -22,6 +23,7 @@ from wherry.apiserver.http.authn import Authenticator
 from wherry.apiserver.http.authz import Attributes, Authorizer
 from wherry.apiserver.http.discovery import Discovery
 from wherry.apiserver.http.documents import Document
+from wherry.apiserver.http.impersonation import acting
 from wherry.apiserver.http.negotiation import Form, negotiate
 from wherry.apiserver.http.openapi import OpenAPI
 from wherry.apiserver.http.permissions import Permissions
@@ -102,7 +104,7 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._check_origin(request)
-        user = self.authenticator.user(request)
+        user = acting(request.headers, self.authenticator.user(request), self.authorizer)
         path, _, query = request.raw_path.partition("?")
         if not path.startswith("/"):  # the absolute form that proxies use
             path = request.rel_url.raw_path
@@ -132,6 +134,9 @@ class Server:
             if len(self._called) < MOST_PATHS:
                 self._called.add(said)
         if request.headers.get(SEC_FETCH_SITE, "none") not in ("none", "same-origin"):
+            raise Forbidden("cross-site requests are refused")
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is not None and urlsplit(origin).hostname not in self.hosts:
             raise Forbidden("cross-site requests are refused")
 
     # -- documents

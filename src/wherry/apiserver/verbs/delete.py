@@ -109,6 +109,7 @@ def _marked(registry: Registry, target: Target, record: Record, options: DeleteO
     if kind.generation:
         meta["generation"] = meta.get("generation", 0) + 1
     if kind.id == "Namespace":
+        del meta["deletionGracePeriodSeconds"]  # it ends when it is empty, however long that takes
         new["status"] = {**(new.get("status") or {}), "phase": "Terminating"}
     return new
 
