@@ -11,7 +11,7 @@ from wherry import process
 from wherry.client.client import Client
 from wherry.client.mirror import Mirror
 from wherry.clock import Clock
-from wherry.network import balancer, cni, conntrack, kubedns, nft
+from wherry.network import balancer, cni, conntrack, host, kubedns, nft
 from wherry.network.dns import NameServer
 from wherry.network.drain import drained
 from wherry.network.forward import Forwarder, HostResolvers
@@ -55,6 +55,7 @@ class Network:
     _applied: asyncio.Condition = field(default_factory=asyncio.Condition)
     _rules: Ruleset | None = None  # as the kernel has them
     _routed: frozenset[str] | None = None  # uids of pods that get new connections by what is applied
+    _sees_bridged: bool = False
     _complaints: set[tuple[balancer.Key, str]] = field(default_factory=set)  # told, and still so
 
     def __post_init__(self) -> None:
@@ -64,12 +65,18 @@ class Network:
     async def prepare(self) -> None:
         """Bridge, route, CNI configuration, and the Service of the DNS. May be repeated."""
         await cni.prepare(self.settings, self.settings.state / "cni")
+        self._sees_bridged = await asyncio.to_thread(host.filter_bridged, self.settings.bridge)
         await kubedns.ensure(self.client, self.settings)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             spawn(tasks, "routing", self._route())
             spawn(tasks, "dns", self._serve_names())
+            spawn(tasks, "firewalls", self._look_around())
+
+    async def _look_around(self) -> None:
+        for finding in await host.findings(self.settings.bridge):
+            log.warning("%s; %s", finding.problem, finding.remedy)
 
     async def _serve_names(self) -> None:
         """Answer the pods' questions; where the port is taken, say so and try again."""
@@ -155,7 +162,9 @@ class Network:
     async def _apply_rules(self, rules: Ruleset) -> None:
         if rules == self._rules:
             return
-        await nft.apply(nft.render(rules, self.settings))
+        sticky = any(target.affinity_seconds for target in rules.targets.values())
+        known = await nft.remembered(self.settings.name) if sticky else {}
+        await nft.apply(nft.render(rules, self.settings, nft.Kernel(self._sees_bridged, known)))
         gone = _udp(self._rules) - _udp(rules)
         self._rules = rules
         await conntrack.forget_udp(sorted(gone))

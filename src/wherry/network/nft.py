@@ -5,7 +5,9 @@ transaction. The nat chains see only the first packet of a connection, so whoeve
 is still addressed to the service range after translation has no Service or no ready endpoint, and is refused.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from wherry import process
@@ -18,7 +20,15 @@ def table_name(name: str) -> str:
     return name.replace("-", "_").replace(".", "_")
 
 
-def render(rules: Ruleset, settings: NetworkSettings) -> str:
+@dataclass(frozen=True)
+class Kernel:
+    """What the text depends on beside the rules."""
+
+    sees_bridged: bool = False  # packets between ports of the bridge pass the nat chains too (br_netfilter)
+    remembered: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # affinity set -> client -> seconds left
+
+
+def render(rules: Ruleset, settings: NetworkSettings, kernel: Kernel = Kernel()) -> str:
     """The transaction that makes the table be these rules."""
     table = f"table inet {table_name(settings.name)}"
     services = [
@@ -30,8 +40,9 @@ def render(rules: Ruleset, settings: NetworkSettings) -> str:
         _map("services", "ipv4_addr . inet_proto . inet_service", services),
         _map("node_ports", "inet_proto . inet_service", ports),
         *_detours(rules),
-        *(_chain(table_name(name), [_translate(target)]) for name, target in sorted(rules.targets.items())),
-        *_hooks(settings, detours=bool(rules.detours)),
+        *_hairpins(rules),
+        *(block for name, target in sorted(rules.targets.items()) for block in _target(name, target, kernel)),
+        *_hooks(settings, kernel, detours=bool(rules.detours)),
     ]
     body = "\n".join(line for block in blocks for line in block)
     # A table must exist to be deleted.
@@ -43,12 +54,30 @@ async def apply(text: str) -> None:
     await process.run("nft", "-f", "-", stdin=text.encode())
 
 
+async def remembered(name: str) -> dict[str, dict[str, int]]:
+    """Which clients the affinity sets of the table know, and for how many seconds more."""
+    done = await process.run("nft", "-j", "list", "table", "inet", table_name(name), check=False)
+    return affinities(done.stdout) if not done.code else {}
+
+
+def affinities(listing: str) -> dict[str, dict[str, int]]:
+    """The sets with expiring elements, of what `nft -j list table` prints."""
+    found: dict[str, dict[str, int]] = {}
+    for item in json.loads(listing)["nftables"]:
+        elements = (item.get("set") or {}).get("elem") or ()
+        clients = [each["elem"] for each in elements if isinstance(each, dict) and "elem" in each]
+        left = {str(each["val"]): int(each["expires"]) for each in clients if each.get("expires")}
+        if left:
+            found[item["set"]["name"]] = left
+    return found
+
+
 async def remove(name: str) -> None:
     table = f"table inet {table_name(name)}"
     await apply(f"{table} {{}}\ndelete {table}\n")
 
 
-def _hooks(settings: NetworkSettings, *, detours: bool) -> Iterable[list[str]]:
+def _hooks(settings: NetworkSettings, kernel: Kernel, *, detours: bool) -> Iterable[list[str]]:
     """The chains that the kernel calls."""
     service = "ip daddr . meta l4proto . th dport vmap @services"
     node_port = "fib daddr type local meta l4proto . th dport vmap @node_ports"
@@ -62,12 +91,15 @@ def _hooks(settings: NetworkSettings, *, detours: bool) -> Iterable[list[str]]:
     local = f"ip daddr != 127.0.0.0/8 {node_port}"
     around = ["meta l4proto tcp dnat ip to ip daddr . tcp dport map @detours"] if detours else []
     yield _chain("output", ["type nat hook output priority -100; policy accept;", *around, service, local])
+    # A pod's answer to itself must pass by here to be translated back, and to others where bridged packets do not.
+    pair = "ip saddr . ip daddr @hairpins"
+    if not kernel.sees_bridged:
+        pair = f"ip saddr {settings.pods} ip daddr {settings.pods}"
     yield _chain(
         "postrouting",
         [
             "type nat hook postrouting priority srcnat; policy accept;",
-            # A pod's answer to another pod (or itself) must pass by here to be translated back.
-            f"ip saddr {settings.pods} ip daddr {settings.pods} ct status dnat masquerade",
+            f"{pair} ct status dnat masquerade",
             f'ip saddr {settings.pods} ip daddr != {settings.pods} oifname != "{settings.bridge}" masquerade',
         ],
     )
@@ -84,11 +116,39 @@ def _detours(rules: Ruleset) -> Iterable[list[str]]:
         yield _map("detours", "ipv4_addr . inet_service", elements, value="ipv4_addr . inet_service")
 
 
-def _translate(target: Target) -> str:
-    """The rule that picks one endpoint."""
-    choices = ", ".join(f"{index} : {address} . {port}" for index, (address, port) in enumerate(target.endpoints))
-    pick = "jhash ip saddr" if target.by_client else "numgen random"
-    return f"meta l4proto {target.protocol} dnat ip to {pick} mod {len(target.endpoints)} map {{ {choices} }}"
+def _hairpins(rules: Ruleset) -> Iterable[list[str]]:
+    addresses = sorted({endpoint.address for endpoint in rules.endpoints()})
+    yield _set("hairpins", "type ipv4_addr . ipv4_addr", [f"{address} . {address}" for address in addresses])
+
+
+def _target(name: str, target: Target, kernel: Kernel) -> Iterable[list[str]]:
+    """The chain that picks one endpoint; with affinity also each endpoint's clients, and how they are led to it."""
+    chain, ends = table_name(name), target.endpoints
+    if not target.affinity_seconds:
+        choices = ", ".join(f"{index} : {address} . {port}" for index, (address, port) in enumerate(ends))
+        pick = f"numgen random mod {len(ends)} map {{ {choices} }}"
+        yield _chain(chain, [f"meta l4proto {target.protocol} dnat ip to {pick}"])
+        return
+    own = [f"{chain}/{address}/{port}" for address, port in ends]
+    for (address, port), each in zip(ends, own, strict=True):
+        seconds = target.affinity_seconds
+        known = [
+            f"{client} timeout {seconds}s expires {min(left, seconds)}s"
+            for client, left in sorted(kernel.remembered.get(each, {}).items())
+        ]
+        yield _set(each, f"type ipv4_addr; flags dynamic,timeout; timeout {seconds}s", known)
+        lead = f"meta l4proto {target.protocol} dnat ip to {address}:{port}"
+        yield _chain(each, [f"update @{each} {{ ip saddr }}", lead])
+    choices = ", ".join(f"{index} : goto {each}" for index, each in enumerate(own))
+    returning = [f"ip saddr @{each} goto {each}" for each in own]
+    yield _chain(chain, [*returning, f"numgen random mod {len(own)} vmap {{ {choices} }}"])
+
+
+def _set(name: str, words: str, elements: list[str]) -> list[str]:
+    lines = [f"  set {name} {{", f"    {words}"]
+    if elements:
+        lines += ["    elements = {", *(f"      {element}," for element in elements), "    }"]
+    return [*lines, "  }"]
 
 
 def _map(name: str, key: str, elements: list[str], *, value: str = "verdict") -> list[str]:

@@ -13,6 +13,8 @@ from wherry.objects import Obj
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"  # the Service is some other proxy's
 
+_THREE_HOURS = 10800
+
 
 class Endpoint(NamedTuple):
     address: str
@@ -25,7 +27,7 @@ class Target:
 
     protocol: str  # tcp, udp, sctp
     endpoints: tuple[Endpoint, ...]
-    by_client: bool = False  # session affinity: a client keeps its endpoint while the set of endpoints is the same
+    affinity_seconds: int = 0  # a client keeps its endpoint for so long after its last connection
 
 
 class ServiceAddress(NamedTuple):
@@ -99,10 +101,13 @@ def _targets(
     local = everywhere
     if "Local" in (spec.get("internalTrafficPolicy"), spec.get("externalTrafficPolicy")):
         local = sorted(set(ready(slices, port.get("name") or "", protocol, node=node)))
-    by_client = spec.get("sessionAffinity") == "ClientIP"
+    affinity = 0
+    if spec.get("sessionAffinity") == "ClientIP":
+        client = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+        affinity = int(client.get("timeoutSeconds") or _THREE_HOURS)
 
     def target(policy: str) -> Target:
-        return Target(protocol.lower(), tuple(local if spec.get(policy) == "Local" else everywhere), by_client)
+        return Target(protocol.lower(), tuple(local if spec.get(policy) == "Local" else everywhere), affinity)
 
     return target("internalTrafficPolicy"), target("externalTrafficPolicy")
 

@@ -1,17 +1,20 @@
 """The nftables text, and that the kernel takes it."""
 
+import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.network.objects import endpoint, service, settings, slice_of
-from wherry.network.nft import render
-from wherry.network.ruleset import Ruleset, compute
+from wherry.network.host import forward_drops
+from wherry.network.nft import Kernel, affinities, render
+from wherry.network.ruleset import Endpoint, Ruleset, compute
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "network" / "one_service.nft"
 TWICE = (
-    'set -e; text=$(cat); nft add table inet other; for i in 1 2; do echo "$text" | nft -f -; done; nft list ruleset'
+    'set -e; text=$(cat); nft add table inet other; for i in 1 2; do echo "$text" | nft -f -; done; nft -j list ruleset'
 )
 
 
@@ -25,19 +28,47 @@ def test_one_service_with_two_endpoints() -> None:
     assert render(rules(), settings()) == GOLDEN.read_text()
 
 
-@pytest.mark.root
-@pytest.mark.parametrize("affinity", ["None", "ClientIP"])
-def test_the_kernel_takes_it_twice_and_keeps_other_tables(affinity: str) -> None:
-    text = render(rules(sessionAffinity=affinity), settings())
+def test_where_bridged_packets_are_seen_only_a_pod_s_calls_to_itself_lose_their_source() -> None:
+    text = render(rules(), settings(), Kernel(sees_bridged=True))
+    assert "ip saddr . ip daddr @hairpins ct status dnat masquerade" in text
+    assert "ip daddr 10.85.0.0/16 ct status dnat masquerade" not in text
+
+
+def in_kernel(text: str) -> str:
+    """Load the text twice beside another table, in a namespace of its own; the ruleset that results, as JSON."""
     done = subprocess.run(
-        ["unshare", "--net", "sh", "-c", TWICE],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+        ["unshare", "--net", "sh", "-c", TWICE], input=text, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("table inet wherry_test {") == 1
-    assert "table inet other" in done.stdout
-    assert "mod 2 map { 0 : 10.85.0.2 . 8080, 1 : 10.85.0.3 . 8080 }" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.root
+def test_the_kernel_takes_it_twice_and_keeps_other_tables() -> None:
+    around = replace(rules(), detours={Endpoint("127.80.0.1", 80): Endpoint("127.80.0.1", 20080)})
+    tables = [
+        item["table"]["name"]
+        for item in json.loads(in_kernel(render(around, settings())))["nftables"]
+        if "table" in item
+    ]
+    assert sorted(tables) == ["other", "wherry_test"]
+
+
+@pytest.mark.root
+def test_clients_with_affinity_are_carried_over_to_the_next_rules() -> None:
+    name = "service/default/web_app/tcp/80/10.85.0.2/8080"
+    known = {name: {"192.0.2.1": 600, "192.0.2.2": 99999}}
+    listing = in_kernel(render(rules(sessionAffinity="ClientIP"), settings(), Kernel(remembered=known)))
+    found = affinities(listing)
+    assert found.keys() == {name}
+    assert 590 <= found[name]["192.0.2.1"] <= 600
+    assert 10790 <= found[name]["192.0.2.2"] <= 10800  # the Service's own, three hours without another word
+
+
+def test_firewalls_that_drop_what_is_forwarded_are_found() -> None:
+    def chain(**words: str) -> dict[str, dict[str, str]]:
+        return {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", **words}}
+
+    dropping, accepting = chain(hook="forward", policy="drop"), chain(hook="forward", policy="accept")
+    listing = json.dumps({"nftables": [{"metainfo": {}}, dropping, accepting, chain(hook="input", policy="drop")]})
+    assert forward_drops(listing) == ["ip filter FORWARD"]
