@@ -120,6 +120,22 @@ def test_logs_exec_and_the_rest_of_a_look_around(kubectl: Kubectl) -> None:
     assert (top.code, top.err) == (1, "error: Metrics API not available\n")
 
 
+def test_rights_and_imperative_commands(kubectl: Kubectl) -> None:
+    assert kubectl("auth", "can-i", "create", "deployments") == "yes\n"
+    assert "*.*" in kubectl("auth", "can-i", "--list")
+    made = kubectl("create", "configmap", "made", "--from-literal=a=b", "--dry-run=server", "-o", "jsonpath={.data.a}")
+    assert made == "b"
+    assert kubectl("create", "secret", "generic", "made", "--from-literal=a=b") == "secret/made created\n"
+    assert field(kubectl, "secret/made", ".data.a") == "Yg=="
+    assert (
+        kubectl("expose", DEPLOYMENT, "--name=second", "--port=81", "--target-port=5000") == "service/second exposed\n"
+    )
+    image = ("--image=myregistry/webapp:v2", "--image-pull-policy=IfNotPresent", "--restart=Never")
+    ran = kubectl("run", "one", *image, "--rm", "-i", "--command", "--", "sh", "-c", "read line; echo read $line",
+                  stdin=b"this\n")  # fmt: skip
+    assert "read this\n" in ran
+
+
 def test_labels_annotations_and_patches(kubectl: Kubectl) -> None:
     assert kubectl("label", DEPLOYMENT, "tier=web") == "deployment.apps/webapp-deployment labeled\n"
     assert kubectl.run("label", DEPLOYMENT, "tier=other").code == 1  # not without --overwrite

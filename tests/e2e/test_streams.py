@@ -276,3 +276,50 @@ def test_other_clients_websockets_are_understood(pods: Engine, protocol: str, re
 def test_an_unknown_websocket_protocol_is_refused(pods: Engine) -> None:
     with websocket(pods, f"{EXEC}true", "v9.channel.k8s.io") as answer:
         assert answer.readline() == b"HTTP/1.1 403 Forbidden\r\n"
+
+
+def account(engine: Engine, name: str, verb: str) -> str:
+    """A service account that may do one thing to pods/exec, and its token."""
+    meta, group = {"name": name, "namespace": "default"}, "rbac.authorization.k8s.io"
+    reach = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+    rules = [reach, {"apiGroups": [""], "resources": ["pods/exec"], "verbs": [verb]}]
+    binding = {
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", **meta}],
+    }
+    items: list[dict[str, object]] = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": meta, **binding},
+    ]
+    engine.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    return engine.kubectl("create", "token", name).strip()
+
+
+@pytest.mark.parametrize(("version", "verb", "other"), [(NEW, "get", "list"), (OLD, "create", "get")])
+def test_a_websocket_needs_get_and_spdy_needs_create(pods: Engine, version: str, verb: str, other: str) -> None:
+    binary = find(version)
+    if not binary:
+        pytest.skip(f"kubectl.{version} is not on this machine")
+    kubectl = Kubectl(binary, pods)
+    token = f"--token={account(pods, f'may-{verb}', verb)}"
+    assert kubectl(token, "exec", "web", "--", "echo", "allowed") == "allowed\n"
+    refused = kubectl.run(f"--token={account(pods, f'may-{other}', other)}", "exec", "web", "--", "echo", "allowed")
+    assert (refused.code, refused.out) == (1, "")
+    asked = "create"  # a WebSocket that is refused is tried again by SPDY
+    assert f'cannot {asked} resource "pods/exec" in API group "" in the namespace "default"' in refused.err
+
+
+def test_the_stop_of_the_engine_ends_streams_at_once_and_says_why(kubectl: Kubectl) -> None:
+    if NEW not in kubectl.binary:
+        pytest.skip("SPDY is joined byte for byte: nothing can be said in it")
+    with kubectl.running("exec", "web", "--", "sh", "-c", "echo running; exec sleep 1000") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        stopped = kubectl.engine.wherry("node", "stop")
+        assert stopped.returncode == 0, stopped.stderr
+        _, told = process.communicate(timeout=10)
+        assert process.returncode == 1
+        assert told == b"error: the server is stopping: connect again when it is back\n"
+    assert kubectl.engine.wherry("node", "start").returncode == 0
+    assert kubectl("exec", "web", "--", "echo", "back") == "back\n"
