@@ -120,14 +120,14 @@ def _report(layout: "Layout", reference: str) -> "Report":
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @settings
-@click.option("--name", default="", help="The name to give it, where the archive holds one image.")
-def load(file: Path, name: str, **given: Any) -> None:
+@click.option("--as", "reference", default="", help="The name to give it, where the archive holds one image.")
+def load(file: Path, reference: str, **given: Any) -> None:
     """Load images from an archive of docker, podman or skopeo, into the node too if it is up."""
     from wherry.images.archive import load as load_archive
 
     config, layout = config_of(given), layout_of(given)
     try:
-        images = load_archive(file, layout, name=name)
+        images = load_archive(file, layout, name=reference)
     except ImageError as error:
         fail(str(error))
     socket = config.run / "containerd" / "containerd.sock"

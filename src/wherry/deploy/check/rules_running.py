@@ -211,12 +211,12 @@ def _reaches_out(one: Manifest, what: str) -> Finding:
 
 
 def mutable_images(found: Manifests) -> Iterator[Finding]:
-    """M13: an image that is not the same on each node."""
+    """M13: an image that is not the same on each node. A plain name comes from no registry: it is built here."""
     for one in found.workloads():
         for container in one.every_container:
             image = str(container.get("image", ""))
             _, tag, digest = split(image)
-            if image and not digest and tag in ("", "latest"):
+            if "/" in image and not digest and tag in ("", "latest"):
                 yield one.finding(
                     "M13",
                     Level.WARNING,

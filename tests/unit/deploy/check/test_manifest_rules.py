@@ -147,7 +147,7 @@ def test_a_good_folder_has_no_findings() -> None:
         (1, f"{WEB}.env", [{"name": "A", "value": "x"}, {"name": "A", "value": "y"}], "M12"),
         (1, f"{WEB}.envFrom", [{"configMapRef": {"name": "missing"}}], "M12"),
         (0, "data.API_TOKEN", "x", "M12"),
-        (1, f"{WEB}.image", "web", "M13"),
+        (1, f"{WEB}.image", "team/web", "M13"),
         (1, f"{WEB}.image", "registry.example.com:5000/web:latest", "M13"),
         (1, "metadata.labels.version", "a b", "M14"),
     ],

@@ -3,7 +3,9 @@
 import gzip
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -41,7 +43,13 @@ def tar(files: Mapping[str, bytes | None], *, compressed: bool = False) -> bytes
 
 def image(folder: Path, *layers: bytes, annotations: dict[str, str] | None = None) -> Layout:
     layout = Layout.create(folder)
-    config: dict[str, Any] = {"history": [{"created_by": f"step {number}"} for number in range(len(layers))]}
+    diffs = [zlib.decompressobj(31).decompress(each) if each[:2] == b"\x1f\x8b" else each for each in layers]
+    config: dict[str, Any] = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256(diff).hexdigest()}" for diff in diffs]},
+        "history": [{"created_by": f"step {number}"} for number in range(len(layers))],
+    }
     manifest = {
         "schemaVersion": 2,
         "config": layout.put_json(CONFIG, config).to_json(),
