@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry
 
-.PHONY: help up test check down clean setup packages test-packages proto
+.PHONY: help up test check docs down clean setup packages test-packages proto
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ check: setup ## format, lint, types, layers
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: setup ## make docs/CONFIGURATION.md and docs/img/up.svg from the program itself
+	$(BIN)/python scripts/docs.py
 
 down: ## stop the node; its pods run on
 	$(BIN)/wherry node stop
