@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Engine
-from tests.support.images import lend_python, stand_in_for_python_37
+from tests.support.images import DEBS, lend_python, stand_in_for_python_37
 from wherry.images.archive import load
+from wherry.images.base.image import make
 from wherry.images.build import LAYOUT, build
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.errors import BuildError
@@ -104,6 +105,12 @@ def processes(word: str) -> list[str]:
             if word in line and path.parent.name != str(os.getpid()):
                 found.append(line)
     return found
+
+
+async def test_the_same_packages_make_the_same_base_image(builder: Builder, tmp_path: Path) -> None:
+    made = await make(Layout.create(tmp_path / "again"), DEBS)
+    assert {base.reference: base.manifest for base in made} == builder.layout.names()
+    assert all(base.made for base in made)
 
 
 async def test_the_web_app_becomes_three_replicas_behind_a_load_balancer(engine: Engine, builder: Builder) -> None:

@@ -24,6 +24,8 @@ def busybox_archive(reference: str = BUSYBOX, *, user: str = "", binary: Path = 
 
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wherry-tests"
+DEBS = _CACHE / "debs"
+"""Debian packages that were fetched for the base images."""
 
 
 async def lend_python(layout: Layout) -> None:
@@ -34,7 +36,7 @@ async def lend_python(layout: Layout) -> None:
     with (_CACHE / ".lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         shared = Layout.create(_CACHE / f"base-{key}")
-        for base in await make(shared, _CACHE / "debs"):
+        for base in await make(shared, DEBS):
             copy_image(shared, layout, base.reference, base.reference)
 
 
@@ -52,22 +54,29 @@ def copy_image(source: Layout, target: Layout, reference: str, name: str) -> Non
     target.name(name, found)
 
 
-THEN = """\
+_VERSIONS = """\
 click==7.1.2
 itsdangerous==1.1.0
-Jinja2==2.11.3
-MarkupSafe==2.0.1
+Jinja2==3.0.3
 Werkzeug==1.0.1
 """
-"""What `examples/article` meant with its two requirements in its time. Without them pip takes the newest of what Flask
-1.0.2 needs, and its `from jinja2 import escape` fails, on Python 3.7 as well."""
+_NAMES = "import collections, collections.abc; vars(collections).update(vars(collections.abc) | vars(collections))\n"
 
 
 def stand_in_for_python_37(directory: Path) -> Path:
-    """A folder that builds what the article calls python:3.7. In truth it is Python 3.11: no registry is at hand."""
+    """A folder that builds what the article calls python:3.7. In truth it is Python 3.11: no registry is at hand.
+
+    Two things make the article's app start on it as it did in its time. pip takes the versions that Flask 1.0.2 meant:
+    with the newest ones it fails on Python 3.7 as well (`from jinja2 import escape`). And `collections` has the names
+    that it lost in Python 3.10.
+    """
     directory.mkdir()
-    (directory / "then.txt").write_text(THEN)
+    (directory / "then.txt").write_text(_VERSIONS)
+    (directory / "then.pth").write_text(_NAMES)
     (directory / "Dockerfile").write_text(
-        "FROM localhost/wherry/python:3.11\nCOPY then.txt /etc/then.txt\nENV PIP_CONSTRAINT=/etc/then.txt\n"
+        "FROM localhost/wherry/python:3.11\n"
+        "COPY then.txt /etc/then.txt\n"
+        "COPY then.pth /usr/local/lib/python3.11/dist-packages/\n"
+        "ENV PIP_CONSTRAINT=/etc/then.txt\n"
     )
     return directory

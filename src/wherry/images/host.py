@@ -6,7 +6,6 @@ every machine and hold no secret. Proxies are buildah's own business: it hands t
 
 import configparser
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +117,7 @@ def _read_pip_conf(path: Path) -> Iterator[tuple[str, str]]:
 
 def _reachable(links: Iterable[str]) -> list[str]:
     """Addresses, and directories of this machine that have something in them."""
-    return [link for link in links if "://" in link or (Path(link).is_dir() and any(os.scandir(link)))]
+    return [link for link in links if "://" in link or (Path(link).is_dir() and any(Path(link).iterdir()))]
 
 
 def _pip_conf(pip: Mapping[str, str]) -> bytes:

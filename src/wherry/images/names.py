@@ -17,7 +17,7 @@ def full_name(reference: str) -> str:
     if at and not _DIGEST.fullmatch(digest):
         raise _bad(reference, f"{digest!r} is no digest; one looks like sha256: and 64 hexadecimal digits")
     rest, tag = _split_tag(rest)
-    if tag and not _TAG.fullmatch(tag):
+    if reference.endswith(":") or (tag and not _TAG.fullmatch(tag)):
         raise _bad(reference, f"the tag {tag!r} may have letters, digits, `_`, `.` and `-`, 128 at most")
     host, slash, path = rest.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
