@@ -42,6 +42,8 @@ def command(app: str, profile: str, timeout: float, no_wait: bool, yes: bool, **
         async def work() -> None:
             async with HttpClient(target.access) as client:
                 deleted, kept = await down(client, name, target.access.namespace)
+                if deleted and not no_wait:
+                    click.echo(f"waiting until the replicas of {name} have ended", err=True)
                 late = not no_wait and not await gone(client, deleted, timeout)
             for ref in deleted:
                 click.echo(f"{object_name(ref)} deleted")

@@ -171,8 +171,17 @@ async def _bring_one(client: HttpClient, manifest: Manifest, before: Mapping[Ref
         first, *rest = explained(manifest, error)
         raise DeployError(first, *rest) from None
     old = before.get(ref)
-    same = old is not None and old["metadata"]["resourceVersion"] == obj["metadata"]["resourceVersion"]
-    return Applied(ref, "unchanged" if same else "created" if old is None else "configured", obj)
+    return Applied(ref, "created" if old is None else "unchanged" if _same(old, obj) else "configured", obj)
+
+
+def _same(old: Obj, new: Obj) -> bool:
+    """But for who owns which field, and for what controllers write."""
+
+    def wish(obj: Obj) -> Obj:
+        meta = {key: value for key, value in obj["metadata"].items() if key not in ("managedFields", "resourceVersion")}
+        return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": meta}
+
+    return wish(old) == wish(new)
 
 
 async def _apply(client: HttpClient, manifest: Manifest, *, force: bool, dry_run: bool = False) -> Obj:

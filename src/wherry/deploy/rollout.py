@@ -11,11 +11,11 @@ from wherry.client.follow import Followed, View, following
 from wherry.client.http import HttpClient
 from wherry.clock import Clock
 from wherry.deploy.pods import Trouble
-from wherry.deploy.verdict import Seen, State, Verdict, judge, stuck
+from wherry.deploy.verdict import SETTLES, Seen, State, Verdict, judge, stuck
 from wherry.objects import Obj, Ref
 from wherry.objects.errors import ApiError, Conflict, NotFound
 
-LOOK_SECONDS = 1.0  # time alone changes a verdict too
+LOOK_SECONDS = 0.5  # time alone changes a verdict too
 LOG_LINES = 30
 
 Verdicts = Mapping[Ref, Verdict]
@@ -54,6 +54,7 @@ class Rollout:
             for namespace in {ref.namespace for ref in refs}
         ]
         verdicts: Verdicts = {}
+        since: float | None = None
         end = self.clock.monotonic() + self.timeout
         async with following(self.client, *whats, *events) as view:
             while True:
@@ -62,8 +63,12 @@ class Rollout:
                 failed = next((ref for ref, one in verdicts.items() if one.state is State.FAILED), None)
                 if failed is not None:
                     return Outcome(verdicts, failed, await last_lines(self.client, failed, verdicts[failed].trouble))
-                if all(one.state is State.DONE for one in verdicts.values()):
+                done = all(one.state is State.DONE for one in verdicts.values())
+                if done and all(one.settled for one in verdicts.values()):
                     return Outcome(verdicts)
+                since = (since or self.clock.monotonic()) if done else None
+                if since is not None and self.clock.monotonic() - since >= SETTLES.total_seconds():
+                    return Outcome(verdicts)  # whatever the nodes' clocks say
                 if self.clock.monotonic() >= end:
                     return Outcome(verdicts, timed_out=True)
                 with contextlib.suppress(TimeoutError):

@@ -13,6 +13,7 @@ from wherry.objects.pods import same_template, terminating
 from wherry.objects.times import parse
 
 ROOM_COMES = timedelta(seconds=10)  # so long pods that are stopping may take to make room for one that has none
+SETTLES = timedelta(seconds=3)  # what crashes at its start has done so by then
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 """Workloads that roll out."""
 
@@ -48,6 +49,7 @@ class Verdict:
     old: int = 0
     stopping: int = 0
     pods: tuple[PodStep, ...] = ()
+    settled: bool = True  # False while a pod that nobody probes may still be about to crash
     trouble: Trouble | None = None
 
 
@@ -60,11 +62,20 @@ def judge(seen: Seen) -> Verdict:
     wanted = _wanted(seen.workload)
     counts = (wanted, sum(each.ready for each in steps), len(rest) - stopping, stopping)
     if _done(seen):
-        return Verdict(State.DONE, *counts, pods=steps)
+        return Verdict(State.DONE, *counts, pods=steps, settled=all(_settled(pod, seen.now) for pod in new))
     found = _trouble(seen, new)
     if found is not None:
         return Verdict(State.FAILED, *counts, pods=steps, trouble=found)
     return Verdict(State.UNDER_WAY if _observed(seen.workload) else State.WAITING, *counts, pods=steps)
+
+
+def _settled(pod: Obj, now: datetime) -> bool:
+    """A container without a readiness probe counts as ready as soon as it runs, also one that is about to crash."""
+    if all(container.get("readinessProbe") for container in pod["spec"]["containers"]):
+        return True
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    starts = [((each.get("state") or {}).get("running") or {}).get("startedAt") for each in statuses]
+    return all(start and now - parse(start) >= SETTLES for start in starts)
 
 
 def _wanted(workload: Obj) -> int:
