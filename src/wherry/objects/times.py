@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)",
@@ -36,10 +37,12 @@ def is_time(text: object) -> bool:
         return False
 
 
+@lru_cache(4096)  # a patched object comes with the times that it had
 def canonical_time(text: str) -> str:
     """How the server prints a Time that a client wrote: UTC, whole seconds."""
     return format_time(parse(text))
 
 
+@lru_cache(4096)
 def canonical_micro(text: str) -> str:
     return format_micro(parse(text))

@@ -6,6 +6,8 @@ the revision as text.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
@@ -66,7 +68,7 @@ class Registry:
         return known
 
     def now(self) -> str:
-        return format_time(self.clock.now())
+        return _second(int(self.clock.now().timestamp()))
 
     def find(self, target: Target) -> Record:
         """The stored record; raises NotFound."""
@@ -74,6 +76,11 @@ class Registry:
         if record is None:
             raise target.missing()
         return record
+
+
+@lru_cache(8)
+def _second(timestamp: int) -> str:
+    return format_time(datetime.fromtimestamp(timestamp, UTC))
 
 
 def key_of(target: Target) -> Key:
