@@ -311,8 +311,6 @@ def test_a_websocket_needs_get_and_spdy_needs_create(pods: Engine, version: str,
 
 
 def test_the_stop_of_the_engine_ends_streams_at_once_and_says_why(kubectl: Kubectl) -> None:
-    if NEW not in kubectl.binary:
-        pytest.skip("SPDY is joined byte for byte: nothing can be said in it")
     with kubectl.running("exec", "web", "--", "sh", "-c", "echo running; exec sleep 1000") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"running\n"

@@ -206,6 +206,25 @@ async def test_a_joined_client_sees_the_end_and_the_stop() -> None:
         reader, writer = await server.raw(REQUEST + "\n")
         await reader.readuntil(b"\r\n\r\n")
         server.streams.stop()
+        told = await reader.read()
+        frame = spdy.decode(told[:8], told[8:])
+        assert (frame.kind, frame.stream, frame.fin) == (spdy.DATA, 1, True)  # a remote command's error stream
+        assert orjson.loads(frame.payload)["message"] == "the server is stopping: connect again when it is back"
+        writer.close()
+
+
+async def test_nothing_is_said_within_a_frame_that_is_half_sent() -> None:
+    half = spdy.data(3, b"hello")[:-1]
+
+    async def halfway(session: Session) -> None:
+        session.writer.write(ACCEPT + b"\r\n" + half)
+        await session.reader.read()
+
+    async with api(halfway) as server:
+        reader, writer = await server.raw(REQUEST + "\n")
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(half)) == half
+        server.streams.stop()
         assert await reader.read() == b""
         writer.close()
 

@@ -47,3 +47,14 @@ def test_what_is_no_spdy_is_refused() -> None:
         spdy.decode(b"\x80\x03\x00\x02\x00\x00\x00\x01", b"x")
     with pytest.raises(spdy.ProtocolError, match="a SPDY frame of 16777215 bytes"):
         spdy.length_of(b"\x00\x00\x00\x01\x00\xff\xff\xff")
+
+
+def test_the_edge_of_a_frame_is_seen_however_frames_are_cut() -> None:
+    frames = [spdy.data(3, b"hello"), spdy.ping(2), spdy.data(3, fin=True)]
+    whole, edges = b"".join(frames), {0, 13, 25, 33}
+    for size in (1, 2, 3, 5, 7):
+        edge, passed = spdy.Edge(), 0
+        while passed < len(whole):
+            edge.follow(whole[passed : passed + size])
+            passed = min(passed + size, len(whole))
+            assert edge.clean is (passed in edges)

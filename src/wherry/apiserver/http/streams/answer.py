@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import orjson
 from aiohttp import WSCloseCode, web
 
 from wherry.apiserver.http.routes import not_allowed
-from wherry.apiserver.http.streams import channels, tunnel
+from wherry.apiserver.http.streams import channels, spdy, tunnel
 from wherry.apiserver.http.streams.channels import Channels
-from wherry.apiserver.http.streams.lifetime import Departure, End, Lifetimes
+from wherry.apiserver.http.streams.lifetime import STOPPING, Departure, End, Lifetimes
 from wherry.apiserver.http.streams.options import exec_options, forwarded_ports, log_options
 from wherry.apiserver.http.streams.remote import remote_command
 from wherry.apiserver.http.streams.tunnel import Tunnel
@@ -62,7 +63,7 @@ class Streams:
             place = place_of(await start(pod, options))
             if channels.PROTOCOL in protocols(offered):
                 return await self._translate(request, place, options)
-            return await self._join(request, place)
+            return await self._join(request, place, _farewell if kind == "spdy/3.1" else None)
 
     # -- logs
 
@@ -83,10 +84,12 @@ class Streams:
 
     # -- upgraded connections
 
-    async def _join(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
+    async def _join(
+        self, request: web.BaseRequest, place: Place, farewell: Callable[[End], bytes] | None = None
+    ) -> web.StreamResponse:
         headers = [("Host", f"{place.host}:{place.port}"), *carried(request.headers, CARRIED), *_offers(request)]
         async with upgrade(place, request.method, headers) as connection:
-            return await join(request, connection, self.lifetimes)
+            return await join(request, connection, self.lifetimes, farewell)
 
     async def _tunnel(self, request: web.BaseRequest, place: Place, inner: list[str]) -> web.StreamResponse:
         headers = [("Host", f"{place.host}:{place.port}"), ("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1")]
@@ -120,8 +123,16 @@ class Streams:
             return socket
 
 
-async def join(request: web.BaseRequest, connection: Upgraded, lifetimes: Lifetimes) -> web.StreamResponse:
-    """Answer with a server's own upgraded connection, or with its refusal."""
+async def join(
+    request: web.BaseRequest,
+    connection: Upgraded,
+    lifetimes: Lifetimes,
+    farewell: Callable[[End], bytes] | None = None,
+) -> web.StreamResponse:
+    """Answer with a server's own upgraded connection, or with its refusal.
+
+    `farewell` gives the last frame where the server did not end it.
+    """
     if not connection.accepted:
         return await connection.refusal()
     joined = Joined(request, connection)
@@ -130,8 +141,15 @@ async def join(request: web.BaseRequest, connection: Upgraded, lifetimes: Lifeti
         with contextlib.suppress(ConnectionError):
             end = await lifetimes.until_over(lambda: joined.moved, joined.to_other(), joined.to_client())
     finally:
-        await joined.close(now=end is not End.DONE)
+        said = end is not End.DONE and farewell is not None and joined.say(farewell(end))
+        await joined.close(now=end is not End.DONE and not said)
     return HandedOver()
+
+
+def _farewell(end: End) -> bytes:
+    """A Status on a remote command's error stream, which clients open first; without one they report success."""
+    status = ServiceUnavailable(end.value or STOPPING).status()
+    return spdy.data(1, orjson.dumps(status), fin=True)
 
 
 @dataclass

@@ -82,6 +82,31 @@ def decode(head: bytes, payload: bytes) -> Frame:
     return Frame(kind, number if kind == PING else number & 0x7FFFFFFF, fin, payload[4:])
 
 
+class Edge:
+    """Follows frames that pass without looking into them, to know when none is half sent."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether a frame of our own may come next."""
+        return not self._head and not self._left
+
+    def follow(self, passed: bytes) -> None:
+        while passed:
+            if self._left:
+                taken = min(self._left, len(passed))
+                self._left -= taken
+                passed = passed[taken:]
+                continue
+            missing = HEAD.size - len(self._head)
+            self._head, passed = self._head + passed[:missing], passed[missing:]
+            if len(self._head) == HEAD.size:
+                self._left, self._head = HEAD.unpack(self._head)[1] & 0xFFFFFF, b""
+
+
 class Compressor:
     """The header compression of one connection's one direction: each block continues the one before."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from wherry.apiserver.http.streams import spdy
 from wherry.objects.errors import ServiceUnavailable
 
 CHUNK = 1 << 16
@@ -128,6 +129,7 @@ class Joined:
         self._client = transport
         self._other = other
         self._tap = _Tap(transport, server)
+        self._edge = spdy.Edge()
         self.moved = 0
         transport.set_protocol(self._tap)
         if early:
@@ -148,8 +150,16 @@ class Joined:
         """Until the other side has said all."""
         while data := await self._other.reader.read(CHUNK):
             self.moved += 1
+            self._edge.follow(data)
             self._client.write(data)
             await self._tap.drained.wait()
+
+    def say(self, frame: bytes) -> bool:
+        """Put a SPDY frame of our own between the other side's; False where one of those is half sent."""
+        sayable = self._edge.clean and not self._client.is_closing()
+        if sayable:
+            self._client.write(frame)
+        return sayable
 
     async def close(self, *, now: bool = False) -> None:
         """End the client's connection: when what was written is sent, or `now`."""
