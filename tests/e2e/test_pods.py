@@ -385,6 +385,7 @@ def test_volumes_hold_what_the_pod_names(engine: Engine, tmp_path: Path) -> None
     volumes: Sequence[Obj] = [
         {"name": "scratch", "emptyDir": {}},
         {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+        {"name": "limited", "emptyDir": {"medium": "Memory"}},
         {"name": "map", "configMap": {"name": "files", "items": [{"key": "a", "path": "sub/a", "mode": 0o400}]}},
         {"name": "secret", "secret": {"secretName": "files"}},
         {"name": "down", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
@@ -397,10 +398,11 @@ def test_volumes_hold_what_the_pod_names(engine: Engine, tmp_path: Path) -> None
     ]
     script = """cat /map/sub/a /secret/b /down/labels /part; echo
 echo x > /mine/x; cat /scratch/volumes/x; echo y > /part
-stat -L -c %a /map/sub/a; grep ' /memory ' /proc/mounts; echo from within > /host/out"""
+stat -L -c %a /map/sub/a; cat /proc/mounts; echo from within > /host/out"""
     app = container(
         script,
         volumeMounts=mounts,
+        resources={"limits": {"memory": "32Mi"}},
         env=[{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
     )
     create(
@@ -418,8 +420,10 @@ stat -L -c %a /map/sub/a; grep ' /memory ' /proc/mounts; echo from within > /hos
         "sh: can't create /part: Read-only file system",
     ]
     assert text[5] == "400"
-    assert text[6].startswith("tmpfs /memory tmpfs")
-    assert "size=1024k" in text[6]
+    mounted = {line.split()[1]: line for line in text[6:]}
+    assert "tmpfs rw" in mounted["/memory"]
+    assert "size=1024k" in mounted["/memory"]
+    assert "size=32768k" in mounted["/limited"], "the pod's own limit"
     assert (tmp_path / "out").read_text() == "from within\n"
     engine.kubectl("delete", "pod", "volumes", "--timeout=30s")
     assert (tmp_path / "inner" / "file").read_text() == "of the host", "what is the host's outlives the pod"

@@ -11,6 +11,7 @@ from wherry.client.lister import Lister
 from wherry.node import dns_settings
 from wherry.node.environment import environment, expand
 from wherry.node.host_paths import host_path, open_beneath
+from wherry.node.resources import pod_resources
 from wherry.node.runtime import MountSpec
 from wherry.node.security import pod_context
 from wherry.node.settings import NodeSettings
@@ -95,21 +96,11 @@ class Volumes:
             files: dict[str, File] = FileSources(self.lister, self.settings, tokens).files(pod, volume)
             await asyncio.to_thread(write_set, place, files, fs_group)
         elif volume.get("emptyDir") is not None:
-            await self._empty_dir(volume["emptyDir"], place, fs_group)
+            most = min(pod_resources(pod).memory_limit or self.settings.memory_bytes, self.settings.memory_bytes)
+            await _empty_dir(volume["emptyDir"], place, fs_group, most)
         else:
             path, kind = self._host_path(pod, volume)
             await asyncio.to_thread(host_path, path, kind)
-
-    async def _empty_dir(self, source: Obj, place: Path, fs_group: int | None) -> None:
-        if await asyncio.to_thread(place.exists):
-            return
-        await asyncio.to_thread(place.mkdir, parents=True)
-        if source.get("medium") == "Memory":
-            limit = source.get("sizeLimit")
-            size = quantities.parse(limit).value() if limit else 0
-            options = ["-o", f"size={size}"] if size else []
-            await run("mount", "-t", "tmpfs", *options, "tmpfs", str(place))
-        await asyncio.to_thread(_open_to_all, place, fs_group)
 
     def _host_path(self, pod: Obj, volume: Obj) -> tuple[str, str]:
         """Path and type of what is on the host: a hostPath, or the volume that a claim is bound to."""
@@ -180,6 +171,17 @@ class Volumes:
         if not hosts.exists() or hosts.read_text() != text:
             hosts.write_text(text)  # in place: running containers have it mounted
             hosts.chmod(0o644)
+
+
+async def _empty_dir(source: Obj, place: Path, fs_group: int | None, most: int) -> None:
+    """In memory never more than `most` bytes: what the pod may use."""
+    if await asyncio.to_thread(place.exists):
+        return
+    await asyncio.to_thread(place.mkdir, parents=True)
+    if source.get("medium") == "Memory":
+        limit = quantities.parse(source["sizeLimit"]).value() if source.get("sizeLimit") else 0
+        await run("mount", "-t", "tmpfs", "-o", f"size={min(limit or most, most)}", "tmpfs", str(place))
+    await asyncio.to_thread(_open_to_all, place, fs_group)
 
 
 def _make_home(home: Path) -> None:
