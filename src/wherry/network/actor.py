@@ -39,7 +39,7 @@ Record = Callable[[Obj, str, str, str], None]
 async def clean(settings: NetworkSettings) -> None:
     """Take away HAProxy, the table and the bridge of a node that is down."""
     await HAProxy(settings.run / "haproxy").stop()
-    await cni.clean(settings)
+    await cni.clean(settings, settings.state / "cni")
 
 
 @dataclass

@@ -9,6 +9,8 @@ from wherry.network import nft
 from wherry.network.settings import NetworkSettings
 
 FILE = "10-wherry.conflist"
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_WAS_OFF = "forwarding-was-off"
 
 
 def conflist(settings: NetworkSettings) -> str:
@@ -39,14 +41,28 @@ async def prepare(settings: NetworkSettings, directory: Path) -> None:
     await process.run("ip", "link", "set", "dev", bridge, "up")
     # Keeps the whole range on this machine: addresses without a Service are refused here and leak nowhere.
     await process.run("ip", "route", "replace", settings.services, "dev", bridge)
-    await asyncio.to_thread(Path("/proc/sys/net/ipv4/ip_forward").write_text, "1\n", encoding="ascii")
+    await asyncio.to_thread(_forward, directory / _WAS_OFF)
 
 
-async def clean(settings: NetworkSettings) -> None:
-    """Take away the table and the bridge (its addresses and routes go with it)."""
+async def clean(settings: NetworkSettings, directory: Path) -> None:
+    """Take away the table and the bridge (its addresses and routes go with it), and forwarding if that was ours."""
     await nft.remove(settings.name)
     if not (await process.run("ip", "link", "show", "dev", settings.bridge, check=False)).code:
         await process.run("ip", "link", "delete", "dev", settings.bridge)
+    note = directory / _WAS_OFF
+    if await asyncio.to_thread(note.exists):
+        # Who has a bridge (Docker, libvirt, another node) may have found forwarding on and rely on it by now.
+        others = await process.run("ip", "-o", "link", "show", "type", "bridge")
+        if not others.stdout.strip():
+            await asyncio.to_thread(_FORWARDING.write_text, "0\n", encoding="ascii")
+        await asyncio.to_thread(note.unlink)
+
+
+def _forward(note: Path) -> None:
+    """Let this host forward packets, and note it if it did not before."""
+    if _FORWARDING.read_text("ascii").strip() != "1":
+        note.touch(mode=0o600)
+        _FORWARDING.write_text("1\n", encoding="ascii")
 
 
 def _write(directory: Path, text: str) -> None:
