@@ -1,7 +1,5 @@
 """The road that every object takes before it is stored: decode, default, prepare, admit, validate, own."""
 
-import secrets
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 from wherry.apiserver.verbs.context import Target, WriteOptions
@@ -14,7 +12,6 @@ from wherry.objects.errors import BadRequest, Cause, Invalid
 from wherry.objects.field_errors import FieldError
 from wherry.objects.managed_fields import update_managers
 
-SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
 LONGEST_BASE = 58  # of a generateName: five more make a DNS label's 63
 
 
@@ -63,10 +60,10 @@ def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -
     kind, meta = target.kind, obj["metadata"]
     base = meta.get("generateName")
     if not meta.get("name") and base:
-        meta["name"] = base[:LONGEST_BASE] + "".join(secrets.choice(SUFFIX) for _ in range(5))
+        meta["name"] = base[:LONGEST_BASE] + registry.entropy.suffix()
     for field in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
         meta.pop(field, None)
-    meta["uid"] = str(uuid.uuid4())
+    meta["uid"] = registry.entropy.uid()
     meta["creationTimestamp"] = registry.now()
     if kind.generation:
         meta["generation"] = 1

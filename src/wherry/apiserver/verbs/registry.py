@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from wherry.apiserver.verbs.context import Target, WriteOptions
+from wherry.apiserver.verbs.entropy import Entropy
 from wherry.clock import Clock
 from wherry.kinds.kind import Durability, Kind
 from wherry.kinds.schema import Table
@@ -55,6 +56,7 @@ class Registry:
     clock: Clock
     admission: Sequence[Admission] = ()
     kinds: dict[str, Kind] = field(default_factory=dict)
+    entropy: Entropy = field(default_factory=Entropy)
     _types: dict[str, Type] = field(default_factory=dict)
 
     def serve(self, kinds: Iterable[Kind]) -> None:
