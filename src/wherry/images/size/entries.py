@@ -3,7 +3,7 @@
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
@@ -60,8 +60,13 @@ class ImageFiles:
         return sum(layer.stored for layer in self.layers)
 
 
-def read(layout: Layout, reference: str, platform: str = "linux/amd64") -> ImageFiles:
-    """The files of an image in the layout. Raises ImageError where it is not there or is damaged."""
+def read(
+    layout: Layout, reference: str, platform: str = "linux/amd64", wanted: Callable[[str], bool] | None = None
+) -> ImageFiles:
+    """The files of an image in the layout. Raises ImageError where it is not there or is damaged.
+
+    `texts` has packages' metadata, and the files whose path is `wanted`.
+    """
     found = layout.find(reference)
     if found is None:
         raise ImageError(f"{reference} is not in {layout.directory}: build or load it first")
@@ -74,7 +79,7 @@ def read(layout: Layout, reference: str, platform: str = "linux/amd64") -> Image
     made = [str(step.get("created_by", "")) for step in config.get("history", ()) if not step.get("empty_layer")]
     layers, texts = [], {}
     for number, descriptor in enumerate(manifest["layers"]):
-        layer, found_texts = _layer(layout, descriptor, made[number] if number < len(made) else "")
+        layer, found_texts = _layer(layout, descriptor, made[number] if number < len(made) else "", wanted)
         layers.append(layer)
         texts.update(found_texts)
     return ImageFiles(reference, digest, tuple(layers), config, manifest.get("annotations") or {}, texts)
@@ -90,13 +95,15 @@ def _of_platform(index: Mapping[str, Any], platform: str, reference: str) -> str
     return named[platform]
 
 
-def _layer(layout: Layout, descriptor: Mapping[str, Any], made_by: str) -> tuple[LayerFiles, dict[str, str]]:
+def _layer(
+    layout: Layout, descriptor: Mapping[str, Any], made_by: str, wanted: Callable[[str], bool] | None
+) -> tuple[LayerFiles, dict[str, str]]:
     digest, entries, removed, emptied = str(descriptor["digest"]), [], [], []
     texts: dict[str, str] = {}
     try:
-        with layout.path(digest).open("rb") as blob, _unpacked(blob, digest) as plain:
-            for member, text in _members(plain):
-                path = _clean(member.name)
+        with layout.path(digest).open("rb") as blob, unpacked(blob, digest) as plain:
+            for member, text in _members(plain, wanted):
+                path = clean(member.name)
                 folder, _, name = path.rpartition("/")
                 if name == _OPAQUE:
                     emptied.append(folder)
@@ -115,11 +122,12 @@ def _layer(layout: Layout, descriptor: Mapping[str, Any], made_by: str) -> tuple
     return layer, texts
 
 
-def _members(plain: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, str | None]]:
+def _members(plain: IO[bytes], wanted: Callable[[str], bool] | None) -> Iterator[tuple[tarfile.TarInfo, str | None]]:
     with tarfile.open(fileobj=plain, mode="r|") as tar:
         for member in tar:
             text = None
-            if member.isreg() and member.size <= LARGEST_TEXT and _tells(_clean(member.name)):
+            path = clean(member.name)
+            if member.isreg() and member.size <= LARGEST_TEXT and (_tells(path) or (wanted and wanted(path))):
                 file = tar.extractfile(member)
                 text = file.read().decode("utf-8", errors="replace") if file is not None else None
             yield member, text
@@ -133,11 +141,11 @@ def _tells(path: str) -> bool:
     return path.startswith(_DPKG) and (path.endswith((".list", "status")) or "status.d/" in path)
 
 
-def _clean(name: str) -> str:
+def clean(name: str) -> str:
     return name.removeprefix("./").strip("/")
 
 
-def _unpacked(blob: IO[bytes], digest: str) -> IO[bytes]:
+def unpacked(blob: IO[bytes], digest: str) -> IO[bytes]:
     """The layer's tar, whatever it is compressed with."""
     magic = blob.read(4)
     blob.seek(0)
