@@ -1,5 +1,6 @@
 """Request bodies and query parameters -> values. Bounded: bytes, nesting, aliases."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,11 +14,12 @@ from wherry.apiserver.verbs.context import DeleteOptions, ListOptions, User, Wri
 from wherry.apiserver.verbs.prepare import bad_options
 from wherry.kinds.checks import supported
 from wherry.kinds.kind import Kind
-from wherry.objects.errors import BadRequest, RequestEntityTooLarge, Unnamed, UnsupportedMediaType
+from wherry.objects.errors import BadRequest, RequestEntityTooLarge, Timeout, Unnamed, UnsupportedMediaType
 from wherry.objects.field_errors import FieldError, forbidden, invalid, too_long
 from wherry.objects.selectors import parse_fields, parse_labels
 
 LARGEST = 3 * 2**20
+PATIENCE = 60.0  # seconds for all of a body
 LONGEST_MANAGER = 128
 MOST_TWINS = 100  # more duplicate fields than these are not reported
 YAML_TYPES = frozenset(("application/yaml", "application/apply-patch+yaml", "text/yaml"))
@@ -39,11 +41,15 @@ async def read(request: web.BaseRequest) -> bytes:
     if not request.body_exists:
         return b""
     parts, size = [], 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > LARGEST:
-            raise RequestEntityTooLarge(f"Request entity too large: limit is {LARGEST}")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > LARGEST:
+                    raise RequestEntityTooLarge(f"Request entity too large: limit is {LARGEST}")
+                parts.append(part)
+    except TimeoutError as error:
+        raise Timeout(f"Timeout: the body of the request did not arrive within {PATIENCE:g} seconds") from error
     return b"".join(parts)
 
 

@@ -43,11 +43,12 @@ from wherry.apiserver.verbs.update import put
 from wherry.apiserver.verbs.watch import watch
 from wherry.kinds.schema import Table
 from wherry.objects import Obj
-from wherry.objects.errors import ApiError, Forbidden, InternalError
+from wherry.objects.errors import ApiError, Forbidden, InternalError, TooManyRequests
 from wherry.store import Full, ReadOnly, StoreError
 
 log = logging.getLogger("wherry.apiserver")
 
+MOST_WATCHES = 4096  # open at once; each may hold 10,000 changes that wait for its reader
 STORED = frozenset(("", "status"))
 """Subresources that are the object itself."""
 
@@ -71,6 +72,7 @@ class Server:
     hosts: frozenset[str]
     ready: Callable[[], bool]
     _permissions: Permissions = field(init=False)
+    _watches: int = 0
     _proxy: Proxy = field(init=False)
     _routes: Routes = field(init=False)
     _discovery: Discovery = field(init=False)
@@ -206,7 +208,14 @@ class Server:
             one = f"metadata.name={target.name}"
             options = type(options)(**{**vars(options), "fields": one})
             target = Target(target.kind, target.namespace)
-        return await watch_response(request, self.registry, target, watch(self.registry, target, options), form)
+        if self._watches >= MOST_WATCHES:
+            said = f"{MOST_WATCHES} watches are open already: end some, or try again later"
+            raise TooManyRequests(said, retryAfterSeconds=1)
+        self._watches += 1
+        try:
+            return await watch_response(request, self.registry, target, watch(self.registry, target, options), form)
+        finally:
+            self._watches -= 1
 
     async def _write(
         self, request: web.BaseRequest, user: User, target: Target, verb: str, form: Form
