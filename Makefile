@@ -2,8 +2,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps
-TEST_PACKAGES := busybox-static curl ca-certificates docker-registry
+NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah
+TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
 
 .PHONY: help up test check docs down clean setup packages test-packages proto
 
