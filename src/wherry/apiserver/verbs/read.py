@@ -93,6 +93,16 @@ async def list_page(registry: Registry, target: Target, options: ListOptions) ->
 def _selected(records: Sequence[Record], wanted: Filter) -> Sequence[Record]:
     if wanted.everything:
         return records
+    exact = next(iter(wanted.labels.exact.items()), None)
+    if exact is not None:  # most objects fail at the first label: look at it without a call for each
+        key, value = exact
+        records = [
+            record
+            for record in records
+            if (labels := (record.memo or object_of(record))["metadata"].get("labels")) and labels.get(key) == value
+        ]
+        if len(wanted.labels.requirements) == 1 and not wanted.fields:
+            return records
     matches: Callable[[Obj], bool] = wanted.matches
     return [record for record in records if matches(object_of(record))]
 
