@@ -18,7 +18,6 @@ from wherry.node.dns_settings import Resolver
 from wherry.node.hooks import HookFailed, Hooks
 from wherry.node.images import Images, NoImage
 from wherry.node.memory import Memory
-from wherry.node.plan import CreateAndStart, Kill, PreStop, RunSandbox, Withdraw
 from wherry.node.ports import PodCgroups, Routing
 from wherry.node.rotation import log_files
 from wherry.node.runtime import Container, Runtime, RuntimeFailure
@@ -27,6 +26,7 @@ from wherry.node.security import BadConfig
 from wherry.node.seen import container_spec as spec_of
 from wherry.node.seen import grace_seconds, init_containers
 from wherry.node.settings import NodeSettings
+from wherry.node.steps import CreateAndStart, Kill, PreStop, RunSandbox, Withdraw
 from wherry.node.volumes import FailedMount, Volumes
 from wherry.objects import Obj
 from wherry.objects.errors import Conflict, NotFound

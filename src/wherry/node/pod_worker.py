@@ -10,15 +10,16 @@ from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from wherry.node import plan as steps
+from wherry.node import steps
 from wherry.node.execute import Execute, Node
 from wherry.node.memory import Memory, newest_first
-from wherry.node.plan import Step, plan
+from wherry.node.plan import plan
 from wherry.node.probes import Probes
 from wherry.node.runtime import RuntimeFailure, Sandbox, State
 from wherry.node.seen import Failure, Seen
 from wherry.node.seen import container_spec as spec_of
 from wherry.node.status import pod_status
+from wherry.node.steps import Step
 from wherry.node.termination import termination_message
 from wherry.objects import Obj
 from wherry.objects.errors import ApiError, Conflict, NotFound
