@@ -25,11 +25,12 @@ class Drawn(Plain):
     def __init__(self) -> None:
         super().__init__()
         self._console = Console(stderr=True, highlight=False)
-        self._live = Live(console=self._console, refresh_per_second=REDRAWS, transient=True, get_renderable=self._draw)
         self._phase, self._about, self._began = "", "", 0.0
         self._verdicts: Verdicts = {}
         self._step, self._tail = "", [""]
         self._spinner = Spinner("dots")
+        # Last, as it draws at once.
+        self._live = Live(console=self._console, refresh_per_second=REDRAWS, transient=True, get_renderable=self._draw)
 
     def __enter__(self) -> "Drawn":
         self._live.start()
