@@ -147,7 +147,6 @@ def stop(with_pods: bool, **given: Any) -> None:
     """
     import asyncio
 
-    from wherry import engine
     from wherry.host import launch
     from wherry.process import ProgramError
 
@@ -156,6 +155,8 @@ def stop(with_pods: bool, **given: Any) -> None:
     try:
         was_up = launch.stop(config)
         if with_pods:
+            from wherry import engine
+
             asyncio.run(engine.stop_pods(config))
     except (launch.LaunchError, ProgramError) as error:
         fail(str(error))
