@@ -22,6 +22,7 @@ from wherry.images.base.image import make
 from wherry.images.build import LAYOUT, build
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.errors import BuildError
+from wherry.images.layers.image import PythonApp, build_layers
 from wherry.images.layout import Layout
 from wherry.node.content import import_layout
 from wherry.process import run
@@ -286,6 +287,22 @@ async def test_archives_of_both_kinds_load_and_run(engine: Engine, builder: Buil
         assert engine.kubectl("logs", name).strip() == "42"
 
 
+async def test_layers_without_a_dockerfile_answer_as_well(engine: Engine, builder: Builder) -> None:
+    folder = EXAMPLES / "webapp"
+    app = PythonApp(folder=folder, requirements=folder / "requirements.txt", command=("gunicorn", "app:app"))
+    built = await build_layers(app, reference="layered", store=builder.store)
+    await import_layout(engine.containerd, built.layout, built.reference, built.digest)
+    engine.kubectl("run", "layered", f"--image={built.reference}", "--port=8000", "--expose")
+    engine.kubectl("wait", "pod/layered", "--for=condition=Ready", "--timeout=30s")
+    address = engine.kubectl("get", "pod", "layered", "-o", "jsonpath={.status.podIP}")
+    assert get(f"http://{address}:8000/") == "Hello, World!"
+    imported = "import sys, flask; print(flask.__cached__, sys.flags.dont_write_bytecode, flask.__file__)"
+    shown = engine.kubectl("exec", "layered", "--", "python", "-c", imported)
+    assert "/opt/venv/lib/python3.11/site-packages/flask/__pycache__/__init__.cpython-311.pyc" in shown
+    found = "import importlib.metadata as m; print(m.version('flask'), len(m.files('gunicorn')))"
+    assert engine.kubectl("exec", "layered", "--", "python", "-c", found).startswith("3.")
+
+
 def url(engine: Engine, service: str) -> str:
     port = engine.kubectl("get", "service", service, "-o", "jsonpath={.spec.ports[0].port}")
     deadline = time.monotonic() + 20
@@ -305,4 +322,7 @@ def get(address: str) -> str:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             if error.code != 503 or time.monotonic() > deadline:
+                raise
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
                 raise

@@ -1,0 +1,127 @@
+"""Dependencies as uv installs them, told apart by distribution and moved to where the image has them.
+
+The host's paths are in what uv writes (scripts name an interpreter): they are written anew, and RECORD with them.
+"""
+
+import base64
+import configparser
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherry.images.errors import ImageError
+from wherry.images.layers.content import file_member
+from wherry.images.layers.tar import Member
+
+VENV = "opt/venv"
+_ENTRY = re.compile(r"([\w.]+)\s*:\s*([\w.]+)")
+_SCRIPT = """\
+#!/{venv}/bin/python
+import sys
+from {module} import {first}
+if __name__ == "__main__":
+    sys.exit({call}())
+"""
+_LEFT_OUT = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One installed distribution; the names are the image's."""
+
+    name: str
+    version: str
+    members: tuple[Member, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(len(member.data) for member in self.members if isinstance(member.data, bytes))
+
+
+def site_packages(python: str) -> str:
+    return f"{VENV}/lib/python{python}/site-packages"
+
+
+def distributions(target: Path, python: str) -> list[Distribution]:
+    """What uv installed into `target` with --target, by name."""
+    found = [_read(target, path.parent, python) for path in target.glob("*.dist-info/RECORD")]
+    return sorted(found, key=lambda one: one.name)
+
+
+def virtual_environment(python: str) -> list[Member]:
+    """The directory's frame: with it `.pth` files count, as they do not on PYTHONPATH."""
+    config = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\n"
+    return [
+        file_member(f"{VENV}/pyvenv.cfg", config.encode()),
+        Member(name=f"{VENV}/bin/python", target=f"/usr/bin/python{python}"),
+        Member(name=f"{VENV}/bin/python3", target="python"),
+    ]
+
+
+def _read(target: Path, info: Path, python: str) -> Distribution:
+    name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+    site = site_packages(python)
+    scripts = dict(_scripts(info))
+    members: list[Member] = []
+    record: list[tuple[str, str, str]] = []
+    for path in _recorded(info / "RECORD"):
+        if path.rpartition("/")[2] in _LEFT_OUT and path.startswith(f"{info.name}/"):
+            continue
+        source = (target / path).resolve()
+        if not source.is_relative_to(target.resolve()) or not source.is_file():
+            raise ImageError(f"{name} {version}: its RECORD names {path}, which is not in it")
+        in_bin = path.startswith("bin/")
+        place = f"{VENV}/{path}" if in_bin else f"{site}/{path}"
+        data = scripts.get(path) or source.read_bytes()
+        executable = in_bin or bool(source.stat().st_mode & 0o100)
+        data = _own_interpreter(data) if in_bin else data
+        if path != f"{info.name}/RECORD":
+            members.append(file_member(place, data, executable=executable))
+            record.append((f"../../../{path}" if in_bin else path, _hash(data), str(len(data))))
+    members.append(file_member(f"{site}/{info.name}/RECORD", _record(record, info.name)))
+    return Distribution(name, version, tuple(members))
+
+
+def _recorded(path: Path) -> Iterator[str]:
+    for row in csv.reader(path.read_text().splitlines()):
+        if row and not row[0].endswith(".pyc"):
+            yield re.sub(r"^(?:\.\./)+bin/", "bin/", row[0])
+
+
+def _record(rows: Iterable[tuple[str, str, str]], info: str) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([*sorted(rows), (f"{info}/RECORD", "", "")])
+    return out.getvalue().encode()
+
+
+def _hash(data: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def _scripts(info: Path) -> Iterator[tuple[str, bytes]]:
+    """The console scripts of a distribution's entry points."""
+    path = info / "entry_points.txt"
+    if not path.is_file():
+        return
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(path.read_text())
+    for section in ("console_scripts", "gui_scripts"):
+        entries: Mapping[str, str] = dict(parser.items(section)) if parser.has_section(section) else {}
+        for name, value in entries.items():
+            if match := _ENTRY.match(value.strip()):
+                first = match[2].partition(".")[0]
+                text = _SCRIPT.format(venv=VENV, module=match[1], first=first, call=match[2])
+                yield f"bin/{name}", text.encode()
+
+
+def _own_interpreter(data: bytes) -> bytes:
+    """A script that a wheel brings: uv has put this machine's interpreter into its first line."""
+    first, newline, rest = data.partition(b"\n")
+    if first.startswith(b"#!") and b"python" in first:
+        return f"#!/{VENV}/bin/python".encode() + newline + rest
+    return data
