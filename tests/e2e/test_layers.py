@@ -1,5 +1,6 @@
 """The layer path on real Python: the base's interpreter compiles, uv installs wheels that the test makes."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -16,6 +17,8 @@ from tests.support.images import lend_python
 from wherry.images.errors import ImageError
 from wherry.images.layers.image import PythonApp, build_layers
 from wherry.images.layout import Layout
+
+pytestmark = pytest.mark.root
 
 SCRIPT = """
 import asyncio, sys
@@ -85,8 +88,10 @@ async def test_two_machines_make_the_same_image(tmp_path: Path, wheels: Path) ->
         home = place / "home"
         env = {**os.environ, "HOME": str(home), "PYTHONHASHSEED": str(number), "TZ": f"UTC-{number}", "LC_ALL": "C"}
         env["UV_CACHE_DIR"] = str(home / "uv")
-            argv = (sys.executable, "-c", SCRIPT, str(folder), str(store))
-        done = subprocess.run(argv, env=env, umask=umask, capture_output=True, text=True, timeout=120)  # noqa: ASYNC221
+        argv = (sys.executable, "-c", SCRIPT, str(folder), str(store))
+        done = await asyncio.to_thread(
+            subprocess.run, argv, env=env, umask=umask, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stderr
         digests.append(done.stdout.strip())
     assert digests[0] == digests[1]
