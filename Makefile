@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
 
-.PHONY: help up test check docs down clean setup packages test-packages proto
+.PHONY: help up test check docs down clean setup packages test-packages lock proto
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ down: ## stop the node; its pods run on
 
 clean: ## remove what make made in this folder
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+lock: setup ## pin the dependencies of pyproject.toml anew
+	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 -o requirements.lock
 
 proto: setup ## regenerate the gRPC messages
 	$(BIN)/python -m grpc_tools.protoc -I src --python_out=src --pyi_out=src wherry/node/cri.proto wherry/node/containerd.proto wherry/node/content.proto

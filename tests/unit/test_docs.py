@@ -4,6 +4,8 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+from wherry.kinds.catalog import KINDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -19,6 +21,11 @@ def docs() -> ModuleType:
 def test_the_configuration_page_is_made_of_the_fields() -> None:
     page = (ROOT / "docs" / "CONFIGURATION.md").read_text()
     assert page == docs().configuration(), "run `make docs`"
+
+
+def test_the_scope_names_every_kind() -> None:
+    page = (ROOT / "docs" / "SCOPE.md").read_text()
+    assert [kind.kind for kind in KINDS if f"`{kind.kind}`" not in page] == []
 
 
 def test_a_recording_keeps_what_is_on_the_screen_at_the_end() -> None:
