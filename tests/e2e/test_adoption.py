@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.e2e.conftest import IMAGE, Engine
-from tests.e2e.test_pods import Obj, container, create, get, pod, ready
+from tests.e2e.pods import Obj, container, create, get, pod, ready
 from wherry.host.processes import lock_holder
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import SandboxSpec
