@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,79 @@ def test_a_load_balancer_whose_port_is_taken_gets_another_address(cluster: Engin
             assert f"Port {port} is in use on 127.0.0.1: reachable at {address} instead" in events
         finally:
             cluster.kubectl("delete", "service", "outer")
+
+
+def test_a_load_balancer_that_was_killed_is_back_at_once_where_it_was(cluster: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(service("outer", {"app": "net"}, port, type="LoadBalancer")))
+    try:
+        cluster.kubectl("wait", "--for=jsonpath={.status.loadBalancer.ingress}", "service/outer", "--timeout=10s")
+        pid = int((cluster.root / "rn" / "haproxy" / "haproxy.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        answer, deadline = "", time.monotonic() + 10
+        while answer not in ("one", "two"):
+            assert time.monotonic() < deadline, "nobody listens any more"
+            with contextlib.suppress(OSError, HTTPException):
+                answer = ask("127.0.0.1", port)[0]
+        assert int((cluster.root / "rn" / "haproxy" / "haproxy.pid").read_text().split()[0]) != pid
+        assert get(cluster, "service outer", ".status.loadBalancer.ingress[0].ip") == "127.0.0.1"
+    finally:
+        cluster.kubectl("delete", "service", "outer")
+
+
+def test_a_client_by_udp_follows_to_the_pod_that_is_left(cluster: Engine) -> None:
+    """It keeps its port, and the kernel would keep its way to the pod that is gone for as long as it sends."""
+    items = json.dumps({"apiVersion": "v1", "kind": "List", "items": [echo("first"), echo("second"), ECHO]})
+    cluster.kubectl("apply", "-f", "-", stdin=items)
+    try:
+        cluster.kubectl("wait", "--for=condition=Ready", "pod", "-l", "app=echo", "--timeout=40s")
+        address = get(cluster, "service echo", ".spec.clusterIP")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect((address, 53))
+            client.settimeout(0.5)
+            name = exchange(client)
+            cluster.kubectl("delete", "pod", name, "--timeout=40s")
+            assert exchange(client) in {"first", "second"} - {name}
+    finally:
+        cluster.kubectl("delete", "-f", "-", "--timeout=40s", "--ignore-not-found", stdin=items)
+
+
+ECHO = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "echo"},
+    "spec": {"selector": {"app": "echo"}, "ports": [{"protocol": "UDP", "port": 53, "targetPort": 5000}]},
+}
+
+
+def echo(name: str) -> dict[str, object]:
+    """Answers datagrams with its name. The image has no Python, and this machine does."""
+    script = f"""import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+    server.bind(("", 5000))
+    while True:
+        question, client = server.recvfrom(100)
+        server.sendto(b"{name} " + question, client)"""
+    folders = ("usr", "lib", "lib64")
+    container = {
+        "name": "app",
+        "image": IMAGE,
+        "command": ["/usr/bin/python3", "-c", script],
+        "volumeMounts": [{"name": each, "mountPath": f"/{each}", "readOnly": True} for each in folders],
+    }
+    volumes = [{"name": each, "hostPath": {"path": f"/{each}"}} for each in folders]
+    spec = {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 1}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "echo"}}, "spec": spec}
+
+
+def exchange(client: socket.socket) -> str:
+    """The name in the answer to a question, which is asked again as UDP's are."""
+    deadline = time.monotonic() + 15
+    while (asked := time.monotonic()) < deadline:
+        with contextlib.suppress(OSError):
+            client.send(str(asked).encode())
+            name, _, question = client.recv(100).decode().partition(" ")
+            if question == str(asked):  # and not a late answer to an earlier one
+                return name
+    raise AssertionError("no answer")

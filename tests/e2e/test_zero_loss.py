@@ -83,9 +83,12 @@ def services(engine: Engine) -> Iterator[dict[str, tuple[str, int]]]:
 
 
 def churn(engine: Engine) -> None:
-    """Every way in which a pod goes."""
+    """Every way in which a pod goes, and another load balancer that comes and goes meanwhile."""
+    engine.kubectl("create", "service", "loadbalancer", "beside", "--tcp=18090:5000")
+    engine.kubectl("wait", "--for=jsonpath={.status.loadBalancer.ingress}", "service/beside", "--timeout=20s")
     engine.kubectl("rollout", "restart", "deployment/lossless")
     engine.kubectl("rollout", "status", "deployment/lossless", "--timeout=55s")
+    engine.kubectl("delete", "service", "beside")
     engine.kubectl("scale", "deployment/lossless", "--replicas=1")
     engine.kubectl("wait", "--for=jsonpath={.status.replicas}=1", "deployment/lossless", "--timeout=50s")
     engine.kubectl("scale", "deployment/lossless", "--replicas=3")
