@@ -19,6 +19,8 @@ from wherry.images.source import Source
 
 _LENT = "bases"  # buildah takes the path as a first name for the image, so it must be a short and plain one
 
+_RETRY = ("--retry", "2", "--retry-delay", "1s")
+
 
 async def lend_bases(
     source: Source, layout: Layout, buildah: Buildah, variables: Mapping[str, str], scratch: Path
@@ -72,7 +74,9 @@ async def _pulled(source: Source, name: str, layout: Layout, buildah: Buildah, s
     if name.startswith("localhost/"):
         raise no_base(source, name, "nobody has built or loaded it, and localhost is no registry")
     try:
-        image = (await buildah.run("pull", "-q", "--policy=always", *buildah.policy(), f"docker://{name}")).split()[-1]
+        image = (
+            await buildah.run("pull", "-q", "--policy=always", *_RETRY, *buildah.policy(), f"docker://{name}")
+        ).split()[-1]
     except ImageError as error:
         raise no_base(source, name, cause(str(error).splitlines())) from error
     directory = scratch / f"pulled-{image[:12]}"
