@@ -148,7 +148,7 @@ def test_pods_outlive_a_killed_engine_and_what_the_api_has_lost_is_removed(engin
     assert load.lost == []
     assert load.answered > 10
     assert lives(engine) == before
-    assert took < 10, "2 s on an idle machine"
+    assert took < 20, "1 to 2 s on an idle machine; several test runs may share it"
 
 
 def test_a_container_that_ended_meanwhile_is_restarted(engine: Engine) -> None:
