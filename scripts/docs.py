@@ -7,6 +7,7 @@ a real `wherry up examples/webapp` on a terminal of its own, drawn from what it 
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from wherry.config import DEFAULT_FILE, PREFIX, SETTINGS, Config, Setting, rende
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS, ROWS = 100, 40
+FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # from a host of the outside; the viewer's own will do
 CLEAR_LINE, UP = "\x1b[2K", "\x1b[1A"
 
 HEAD = f"""# Configuration
@@ -67,7 +69,7 @@ TAIL = """
 
 `wherry node start` puts a context named after the node into the user's kubeconfig (the one who called sudo, if so): the
 file is locked as kubectl locks it, written whole, 0600, and everything else in it stays as it was, comments too. The
-current context is set only where there is none. `wherry node reset` takes it out; `--no-kubeconfig` leaves it all alone.
+current context is set only where there is none. `wherry node reset` takes it out; `--no-kubeconfig` leaves it alone.
 
 ## A file with every setting
 
@@ -135,7 +137,8 @@ def draw(command: str, lines: list[str], file: Path) -> None:
     for line in lines:
         console.print(Text.from_ansi(line))
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(console.export_svg(title="wherry", unique_id="up"))
+    drawing = console.export_svg(title="wherry", unique_id="up")
+    file.write_text(FONTS.sub("", drawing))
 
 
 def main(words: list[str]) -> int:

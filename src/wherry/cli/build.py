@@ -38,8 +38,7 @@ def command(folder: Path, **given: Any) -> None:
     try:
         asyncio.run(_build(folder.resolve(), given))
     except BuildError as error:
-        where = f"line {error.line}: " if error.line else ""
-        fail("\n".join((f"{where}{error}", *error.tail)))
+        fail("\n".join((str(error), *(error.tail if given["quiet"] else ()))))  # else it was shown already
     except (ImageError, RuntimeFailure, ProgramError) as error:
         fail(str(error))
 
