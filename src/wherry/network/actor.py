@@ -154,6 +154,7 @@ class Network:
         async with self._applied:
             self._routed = routed_pods(slices)
             self._applied.notify_all()
+        self._complaints = {each for each in self._complaints if self.mirror.get(SERVICE, *each[0])}
         for service in services:
             key = _key(service)
             own = [places[key].address] if key in places else []
