@@ -77,7 +77,7 @@ class ContentCalls:
         await self._call("content.v1.Content/Update", request, pb.BlobInfoResponse)
 
     async def has_snapshot(self, name: str) -> bool:
-        request = pb.StatSnapshotRequest(snapshotter=SNAPSHOTTER, key=name)
+        request = pb.SnapshotRequest(snapshotter=SNAPSHOTTER, key=name)
         return await self._found("snapshots.v1.Snapshots/Stat", request, pb.StatSnapshotResponse) is not None
 
     async def unpack(self, layer: pb.Descriptor, name: str, parent: str) -> None:
@@ -91,8 +91,11 @@ class ContentCalls:
         try:
             await self._call("snapshots.v1.Snapshots/Commit", commit, Empty)
         except RuntimeFailure as error:
-            if error.code != "ALREADY_EXISTS":  # another import was quicker; what we made goes with the lease
+            if error.code != "ALREADY_EXISTS":
                 raise
+            # Another import was quicker. containerd's garbage collection would come for ours, but not soon.
+            ours = pb.SnapshotRequest(snapshotter=SNAPSHOTTER, key=key)
+            await self._call("snapshots.v1.Snapshots/Remove", ours, Empty)
 
     async def image(self, name: str) -> pb.NamedImage | None:
         found = await self._found("images.v1.Images/Get", pb.GetImageRequest(name=name), pb.ImageResponse)

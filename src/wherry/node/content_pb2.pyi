@@ -90,7 +90,7 @@ class WriteResponse(_message.Message):
     digest: str
     def __init__(self, action: _Optional[_Union[WriteAction, str]] = ..., offset: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
-class StatSnapshotRequest(_message.Message):
+class SnapshotRequest(_message.Message):
     __slots__ = ("snapshotter", "key")
     SNAPSHOTTER_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
