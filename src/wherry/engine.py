@@ -11,6 +11,7 @@ import logging
 import platform
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -36,7 +37,7 @@ from wherry.client.mirror import Mirror
 from wherry.client.reconcile import Loop
 from wherry.clock import SystemClock
 from wherry.config import Config
-from wherry.controllers import controllers
+from wherry.controllers import component_of, controllers
 from wherry.kinds import schema
 from wherry.kinds.catalog import KINDS
 from wherry.network.actor import Network, NetworkSettings, clean
@@ -180,7 +181,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             actors.append(spawn(tasks, "events", events.run()))
             for controller in controllers(authority.ca.read_text()):
                 actor = client.acting_as(f"{controller.name}-controller")
-                loop = Loop(controller, mirror, actor, clock, events.record)
+                tell = partial(events.record, component=component_of(controller))
+                loop = Loop(controller, mirror, actor, clock, tell)
                 actors.append(spawn(tasks, controller.name, loop.run()))
             network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
             await network.prepare()

@@ -28,6 +28,7 @@ class _Happened:
     reason: str
     message: str
     field_path: str
+    component: str
     at: str
 
 
@@ -43,10 +44,16 @@ class EventRecorder:
     _known: "OrderedDict[tuple[str, ...], tuple[str, str, int]]" = field(default_factory=OrderedDict)
     _last_number: int = 0
 
-    def record(self, about: Obj, type: str, reason: str, message: str, *, field_path: str = "") -> None:
-        """`type` Normal or Warning, `reason` CamelCase, `message` a sentence, `field_path` the part it is about."""
+    def record(
+        self, about: Obj, type: str, reason: str, message: str, *, field_path: str = "", component: str = ""
+    ) -> None:
+        """`type` Normal or Warning, `reason` CamelCase, `message` a sentence, `field_path` the part it is about.
+
+        `component` is who says so, where one recorder writes for several.
+        """
         moment = format_time(self.clock.now())
-        happened = _Happened(about, type, reason, message[:_MESSAGE], field_path, moment)
+        who = component or self.component
+        happened = _Happened(about, type, reason, message[:_MESSAGE], field_path, who, moment)
         try:
             self._queue.put_nowait(happened)
         except asyncio.QueueFull:
@@ -99,7 +106,7 @@ class EventRecorder:
             "resourceVersion": meta.get("resourceVersion", ""),
             "fieldPath": happened.field_path,
         }
-        source = {"component": self.component, "host": self.host}
+        source = {"component": happened.component, "host": self.host}
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -115,7 +122,7 @@ class EventRecorder:
             "lastTimestamp": happened.at,
             "count": 1,
             "type": happened.type,
-            "reportingComponent": self.component,
+            "reportingComponent": happened.component,
             "reportingInstance": self.host,
         }
 

@@ -31,3 +31,8 @@ def controllers(root_ca: str) -> tuple[Controller[Any], ...]:
         rootca(root_ca),
         EVENTTTL,
     )
+
+
+def component_of(controller: Controller[Any]) -> str:
+    """The name that Events give a controller: upstream's."""
+    return "default-scheduler" if controller is SCHEDULER else f"{controller.name}-controller"

@@ -23,6 +23,7 @@ from wherry.apiserver.http.authn import Authenticator
 from wherry.apiserver.http.authz import Attributes, Authorizer
 from wherry.apiserver.http.discovery import Discovery
 from wherry.apiserver.http.documents import Document
+from wherry.apiserver.http.handshake import Telling
 from wherry.apiserver.http.impersonation import acting
 from wherry.apiserver.http.negotiation import Form, negotiate
 from wherry.apiserver.http.openapi import OpenAPI
@@ -337,4 +338,5 @@ def tls_context(certificate: str, key: str, ca: str) -> ssl.SSLContext:
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_OPTIONAL
+    context.sslobject_class = Telling
     return context

@@ -59,6 +59,7 @@ def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -
     """A decoded object made ready to be created, in place: everything but its revision. Raises Invalid."""
     kind, meta = target.kind, obj["metadata"]
     base = meta.get("generateName")
+    called = meta.get("name") or base or ""  # what refusals say: a name that was made up would be another each time
     if not meta.get("name") and base:
         meta["name"] = base[:LONGEST_BASE] + registry.entropy.suffix()
     for field in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
@@ -72,7 +73,7 @@ def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -
     kind.default(obj)
     own(registry, kind, None, obj, options, "")  # before the server adds its own: that is nobody's
     kind.prepare(obj)
-    named = Target(kind, target.namespace, meta.get("name", ""))
+    named = Target(kind, target.namespace, called)
     for step in registry.admission:
         step.admit(named, obj, None, options)
     refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj), *kind.validate_create(obj)])

@@ -232,6 +232,12 @@ async def test_a_priority_is_computed_and_not_chosen(client: LocalClient) -> Non
         await client.create(pod(priority=5))
 
 
+async def test_a_refusal_does_not_name_what_was_made_up(client: LocalClient) -> None:
+    wanted = {**pod(serviceAccountName="nope"), "metadata": {"generateName": "web-", "namespace": "default"}}
+    with pytest.raises(Forbidden, match='^pods "web-" is forbidden: error looking up service account default/nope'):
+        await client.create(wanted)
+
+
 async def test_a_pod_without_a_spec_is_invalid(client: LocalClient) -> None:
     with pytest.raises(Invalid, match=r"spec\.containers: Required value"):
         await client.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta("web")})
