@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Engine
-from tests.support.images import DEBS, lend_python, stand_in_for_python_37
+from tests.support.images import DEBS, busybox_archive, lend_python, stand_in_for_python_37
 from wherry.images.archive import load
 from wherry.images.base.image import make
 from wherry.images.build import LAYOUT, build
@@ -285,6 +285,19 @@ async def test_archives_of_both_kinds_load_and_run(engine: Engine, builder: Buil
         engine.kubectl("run", name, f"--image={loaded.reference}", "--restart=Never")
         engine.kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
         assert engine.kubectl("logs", name).strip() == "42"
+
+
+async def test_imports_side_by_side_leave_each_thing_once(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "busybox.tar").write_bytes(busybox_archive("localhost/side/by-side:1"))
+    (image,) = await asyncio.to_thread(load, tmp_path / "busybox.tar", Layout.create(tmp_path / "layout"))
+    words = (engine.containerd, image.layout, image.reference, image.digest)
+    await asyncio.gather(*(import_layout(*words) for _ in range(4)))
+    assert (await import_layout(*words)).blobs == 0
+    ctr = ("ctr", "--address", engine.containerd, "-n", "k8s.io")
+    for left in (("snapshots", "list"), ("leases", "list", "-q"), ("content", "active")):
+        assert "wherry-" not in (await run(*ctr, *left)).stdout
+    checked = (await run(*ctr, "images", "check", "-q", "name~=side/by-side")).stdout.split()
+    assert checked == [image.reference, f"localhost/side/by-side@{image.digest}"]
 
 
 async def test_layers_without_a_dockerfile_answer_as_well(engine: Engine, builder: Builder) -> None:
