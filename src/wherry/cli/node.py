@@ -50,13 +50,14 @@ def run(detached: bool, **given: Any) -> None:
 
     config = config_of(given)
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it would say on stderr that it saw a fork, for each program run
-    from wherry import engine
     from wherry.host import engine_log, launch, preflight
 
     try:
         preflight.check(config)
         with launch.holding(config):
             engine_log.begin(config, foreground=not detached)
+            from wherry import engine  # takes a second, and is not needed to say what is wrong
+
             engine.main(config)
     except (preflight.NotReady, launch.LaunchError) as error:
         fail(str(error))

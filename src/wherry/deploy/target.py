@@ -1,5 +1,6 @@
 """Which cluster is meant: the node on this machine unless another is named. Never a kubeconfig's current context."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ def choose(
 ) -> Target:
     """The cluster that these flags mean. Raises KubeconfigError, as NodeDown where the embedded node has never run."""
     if is_embedded(config, context, kubeconfig):
-        target = _embedded(config)
+        target = _embedded(config, environ)
     else:
         paths = [kubeconfig] if kubeconfig is not None else default_paths(environ)
         known: Kubeconfig = load(paths, must_exist=kubeconfig is not None)
@@ -51,7 +52,8 @@ def is_embedded(config: Config, context: str = "", kubeconfig: Path | None = Non
     return kubeconfig is None and context in ("", config.name)
 
 
-def _embedded(config: Config) -> Target:
+def _embedded(config: Config, environ: Mapping[str, str]) -> Target:
+    """By the administrator's kubeconfig, or by the context in the user's own where that one is root's."""
     path = config.state / "kubeconfig"
     try:
         there = path.exists()
@@ -59,4 +61,9 @@ def _embedded(config: Config) -> Target:
         there = True  # reading it says what is wrong
     if not there:
         raise NodeDown(f"the node {config.name} is not up: `wherry node start` starts it")
-    return Target(load([path], must_exist=True).only(), str(config.run / "containerd" / "containerd.sock"))
+    own = load([path], must_exist=True).only() if _readable(path) else load(default_paths(environ)).access(config.name)
+    return Target(own, str(config.run / "containerd" / "containerd.sock"))
+
+
+def _readable(path: Path) -> bool:
+    return os.access(path, os.R_OK)
