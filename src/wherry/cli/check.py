@@ -2,14 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wherry.cli.options import USAGE, coloured, fail
+from wherry.cli.target import run, target_of, target_options
 
 if TYPE_CHECKING:
     from wherry.deploy.check.review import Review
+    from wherry.images.check.finding import Finding
 
 FOUND = 6  # the exit code where something of the asked level was found
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -27,8 +29,13 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
     show_default=True,
     help="From which level on the exit code is 6.",
 )
+@click.option("--run", "image", default="", help="Also start this image on the node, and judge what is seen.")
+@click.option("--run-path", default="/", show_default=True, help="What the started image is asked.")
+@target_options
 @click.option("-o", "--output", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-def command(folder: Path, dockerfile: str, strict: bool, fix: bool, fail_on: str, output: str) -> None:
+def command(
+    folder: Path, dockerfile: str, strict: bool, fix: bool, fail_on: str, output: str, image: str, **given: Any
+) -> None:
     """Check the Dockerfile and the manifests of FOLDER, each alone and against each other.
 
     Every finding names what it costs to leave it, the place, and the fix. `# wherry: allow D05 because REASON` above an
@@ -39,8 +46,10 @@ def command(folder: Path, dockerfile: str, strict: bool, fix: bool, fail_on: str
       wherry check
       wherry check examples/article --fix
       wherry check . -o sarif > findings.sarif
+      wherry check . --run webapp --run-path /healthz
     """
     import asyncio
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from wherry.deploy.check import review as room
@@ -59,9 +68,35 @@ def command(folder: Path, dockerfile: str, strict: bool, fix: bool, fail_on: str
             found = room.review(folder, dockerfile=dockerfile, today=today, builder=builder, strict=strict)
     except DeployError as error:
         fail("\n  ".join((str(error), *error.hints)), USAGE)
+    if image:
+        found = replace(found, findings=[*found.findings, *_tried(found, image, dockerfile, given)])
     _print(found, output)
     if fail_on != "never" and any(one.level >= Level[fail_on.upper()] for one in found.findings):
         sys.exit(FOUND)
+
+
+def _tried(found: "Review", image: str, dockerfile: str, given: dict[str, Any]) -> "list[Finding]":
+    """What a run of the image shows; the measurements go to stderr."""
+    from wherry.client.http import HttpClient
+    from wherry.clock import SystemClock
+    from wherry.deploy.errors import DeployError
+    from wherry.deploy.trial.findings import judge, told
+    from wherry.deploy.trial.trial import Subject, Trial, attempt
+
+    target = target_of(given)
+    subject = Subject(image=image, path=given["run_path"], namespace=target.access.namespace)
+
+    async def work() -> Trial:
+        async with HttpClient(target.access) as client:
+            return await attempt(client, SystemClock(), subject)
+
+    try:
+        trial = run(work(), target)
+    except DeployError as error:
+        fail(str(error))
+    for line in told(trial):
+        click.echo(line, err=True)
+    return list(judge(trial, dockerfile, found.manifests))
 
 
 def _print(found: "Review", output: str) -> None:

@@ -6,6 +6,7 @@ Only what cannot happen twice is tried again: reads, server-side apply, and requ
 import asyncio
 import contextlib
 import ipaddress
+import os
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,17 @@ class Connection:
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise Unreachable(f"{self.where}: the answer broke off: {error}") from None
         return whole
+
+    async def status(self, request: Request) -> int:
+        """The HTTP status of one attempt, of whatever kind; 0 where nothing answered."""
+        try:
+            answer = await self._send(request)
+        except Unreachable:
+            return 0
+        except ApiError as error:
+            return error.code
+        answer.release()
+        return answer.status
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes]:
         """The answer's lines as they come, of any length."""
@@ -206,12 +218,17 @@ class Connection:
             case aiohttp.ConnectionTimeoutError():
                 return NeverSent(f"{where} cannot be reached: no connection within {CONNECT_SECONDS:g} s")
             case aiohttp.ClientConnectorError():
-                return NeverSent(f"{where} cannot be reached: {error.os_error.strerror or error.os_error}")
+                return NeverSent(f"{where} cannot be reached: {_why(error.os_error)}")
             case TimeoutError():
                 return Timeout(f"{where} did not answer in time")
             case _:
                 said = f"{where}: the connection broke: {error or type(error).__name__}"
         return Unreachable(said)
+
+
+def _why(error: OSError) -> str:
+    """asyncio's own text of a failed connect leaves out why."""
+    return os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
 
 
 def _again(error: ApiError, repeatable: bool) -> bool:

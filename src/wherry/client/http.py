@@ -191,6 +191,11 @@ class HttpClient:
         async with self._connection.websocket(Request(path=path, query=query), PROTOCOLS) as socket:
             yield RemoteCommand(socket)
 
+    async def proxied(self, namespace: str, pod: str, port: int, path: str) -> int:
+        """The status of a GET that the API server passes on to a pod; 503 where the pod does not answer."""
+        whole = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path.lstrip('/')}"
+        return await self._connection.status(Request(path=whole, accept="*/*", read_seconds=10.0))
+
     async def version(self) -> Obj:
         return await self._json("GET", "/version")
 

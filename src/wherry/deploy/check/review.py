@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Review:
 
     looked_at: Sequence[str]
     findings: Sequence[Finding]
+    manifests: Manifests = field(default_factory=Manifests)
 
     @property
     def edits(self) -> list[Edit]:
@@ -49,7 +50,7 @@ def review(
         findings = check(text, dockerfile, facts, today, strict=strict) + findings
         with contextlib.suppress(DockerfileError):  # the first check has said so
             findings += check_across(App(parse(text, dockerfile), facts, placed))
-    return Review(looked_at, findings)
+    return Review(looked_at, findings, placed)
 
 
 def fix(root: Path, edits: Sequence[Edit]) -> list[str]:
