@@ -38,10 +38,13 @@ class Mirror:
             raise ValueError("a change without an object")
         ref = ref_of(obj)
         before = self._objects.get(ref)
-        if before is not None:
-            self._forget(ref, before)
-        if new is not None:
-            self._remember(ref, new)
+        if before is not None and new is not None and _indexed_alike(before, new):
+            self._objects[ref] = new
+        else:
+            if before is not None:
+                self._forget(ref, before)
+            if new is not None:
+                self._remember(ref, new)
         self.moved(revision)
         for kind in (ref.kind, "*"):
             for listener in self._listeners.get(kind, ()):
@@ -148,3 +151,9 @@ class Mirror:
                     break
                 found.append(ref)
         return tuple(found)
+
+
+def _indexed_alike(old: Obj, new: Obj) -> bool:
+    """Whether a change leaves every index as it is: most do, and indexes are sorted lists."""
+    before, after = old["metadata"], new["metadata"]
+    return bool(before["uid"] == after["uid"] and before.get("ownerReferences") == after.get("ownerReferences"))
