@@ -39,6 +39,15 @@ def site(folder: Path, text: str) -> Path:
     return folder
 
 
+def existing(folder: Path, settings: str = "") -> Path:
+    """A folder that runs an image which is there already, and ends when it is told to."""
+    script = "httpd -p 8000 -h /tmp; trap 'exit 0' TERM; sleep 600 & wait"
+    folder.mkdir(exist_ok=True)
+    text = f'image = "{IMAGE}"\nport = 8000\ncommand = ["sh", "-c", "{script}"]\n{settings}'
+    (folder / "wherry.toml").write_text(text)
+    return folder
+
+
 def deployment(name: str, script: str = "exec sleep 600", image: str = IMAGE, **spec: Any) -> dict[str, Any]:
     container = {"name": name, "image": image, "command": ["sh", "-c", script]}
     labels = {"app": name}
@@ -104,18 +113,22 @@ def test_a_dockerfile_alone_becomes_replicas_that_answer_and_goes_without_a_trac
 
 
 def test_generated_manifests_are_accepted_by_pod_security_restricted(engine: Engine, tmp_path: Path) -> None:
-    folder = site(tmp_path / "safe", "safe")
-    (folder / "wherry.toml").write_text('replicas = 1\n[env]\nCOLOUR = "blue"\n')
+    folder = existing(tmp_path / "safe", '[env]\nCOLOUR = "blue"\n')
     up(engine, folder)
     listed = json.loads(engine.kubectl("get", "pods", "-l", "app.kubernetes.io/name=safe", "-o", "json"))["items"]
     spec = listed[0]["spec"]
-    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
     assert spec["containers"][0]["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    (folder / "wherry.toml").write_text('replicas = 1\n[env]\nCOLOUR = "red"\n')
+    existing(folder, '[env]\nCOLOUR = "red"\n')
     changed = up(engine, folder)
     done = {one["object"].partition("-")[0]: one["result"] for one in changed["objects"]}
     assert done == {"configmap/safe": "created", "service/safe": "unchanged", "deployment.apps/safe": "configured"}
@@ -163,9 +176,10 @@ def test_an_app_that_crashes_is_told_at_once_with_its_last_lines(engine: Engine,
 
 
 def test_the_revision_before_goes_on_when_the_next_one_crashes(engine: Engine, tmp_path: Path) -> None:
-    folder = written(tmp_path / "steady", deployment("steady"))
+    probe = {"exec": {"command": ["true"]}, "periodSeconds": 1}
+    folder = written(tmp_path / "steady", deployment("steady", readinessProbe=probe))
     up(engine, folder)
-    written(folder, deployment("steady", "exit 1"))
+    written(folder, deployment("steady", "exit 1", readinessProbe=probe))
     done = engine.wherry("up", str(folder))
     assert done.returncode == 1
     assert "kubectl rollout undo deployment/steady" in done.stderr
@@ -206,7 +220,7 @@ def test_a_mistake_in_one_file_changes_nothing(engine: Engine, tmp_path: Path) -
 
 
 def test_scale_pins_the_replicas_and_waits_for_them(engine: Engine, tmp_path: Path) -> None:
-    folder = site(tmp_path / "many", "many")
+    folder = existing(tmp_path / "many")
     up(engine, folder)
     done = engine.wherry("scale", "many=3")
     assert (done.returncode, done.stdout) == (0, "many: 2 -> 3 replicas\nmany: 3 of 3 ready\n")

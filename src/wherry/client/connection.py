@@ -228,7 +228,8 @@ class Connection:
 
 def _why(error: OSError) -> str:
     """asyncio's own text of a failed connect leaves out why."""
-    return os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 def _again(error: ApiError, repeatable: bool) -> bool:

@@ -23,7 +23,8 @@ def deployment(wanted: int = 1, template: Obj = TEMPLATE, **status: Any) -> Obj:
 
 
 def done(replicas: int = 1) -> Obj:
-    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
+    names = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    counts: dict[str, Any] = dict.fromkeys(names, replicas)
     return deployment(replicas, **counts)
 
 
