@@ -1,4 +1,4 @@
-"""The mirror's indexes after changes of each sort: what finds an object goes on finding it, and nothing that is gone."""
+"""The mirror's indexes after changes of each sort: they find what is there, and nothing that is gone."""
 
 from typing import Any
 
