@@ -77,7 +77,7 @@ async def _run(
 
     registries, made = scratch / "registries.conf", scratch / "image"
     registries.touch(mode=0o600)
-    registries.write_text(registries_conf())
+    registries.write_text(registries_conf(os.environ))
     mounts = volumes(settings, write_settings(settings, scratch))
     env = {**os.environ, **_by_environment(source.build_args), "TMPDIR": str(scratch), "LC_ALL": "C.UTF-8"}
     env["CONTAINERS_REGISTRIES_CONF"] = str(registries)

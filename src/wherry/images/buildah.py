@@ -22,7 +22,7 @@ _LINE_BYTES = 4096
 _END_SECONDS = 5.0
 _SHORT_SECONDS = 1800.0
 _POLICY = Path("/etc/containers/policy.json")
-_REGISTRIES = Path("/etc/containers/registries.conf")
+_REGISTRIES = "/etc/containers/registries.conf"
 
 
 class Buildah:
@@ -125,8 +125,9 @@ class Buildah:
         return found if isinstance(found, list) else []
 
 
-def registries_conf(path: Path = _REGISTRIES) -> str:
+def registries_conf(env: Mapping[str, str]) -> str:
     """The machine's registries and mirrors, with docker.io for names without a registry where it names no other."""
+    path = Path(env.get("CONTAINERS_REGISTRIES_CONF") or _REGISTRIES)
     text = path.read_text() if path.exists() else ""
     said = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     missing = {
