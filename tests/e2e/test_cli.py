@@ -237,3 +237,24 @@ def test_pods_that_were_stopped_with_the_engine_run_again_after_two_starts_at_on
     engine.kubectl("wait", "--for=condition=Available", f"deployment/{web}", "--timeout=40s")
     assert wherry("exec", web, "--", "true").returncode == 0
     assert engine.kubectl("get", "pods", "-o", "jsonpath={.items[*].metadata.uid}") == uids
+
+
+def test_a_full_disk_is_told_before_anything_is_written(wherry: Cli, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(small)], check=True)
+    try:
+        options = (
+            "--state",
+            str(small / "st"),
+            "--run-dir",
+            str(tmp_path / "rn"),
+            "--port",
+            str(engine_port(wherry.engine)),
+        )
+        done = wherry("node", "start", *options)
+        assert done.returncode == 1
+        assert f"{small}/st has 32 MiB left, 64 are needed: free some, or take another --state" in done.stderr
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

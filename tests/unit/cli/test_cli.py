@@ -148,3 +148,13 @@ def test_ctrl_c_is_130_without_a_traceback(tmp_path: Path) -> None:
 
 def test_versions_as_json() -> None:
     assert set(json.loads(wherry("version", "-o", "json").stdout)) == {"version", "kubernetesVersion"}
+
+
+def test_who_is_not_root_gets_the_command_to_give(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    settings = {"WHERRY_PORT": "7443", "WHERRY_STATE": str(tmp_path / "st"), "KUBECONFIG": "/home/a/kc"}
+    result = wherry("node", "start", env=settings)
+    assert result.exit_code == 1
+    assert "wherry needs root for containers and networks: sudo /" in result.output
+    assert f" node start --state {tmp_path}/st --port 7443 --kubeconfig /home/a/kc\n" in result.output
+    assert not (tmp_path / "st").exists()
