@@ -1,4 +1,4 @@
 """`wherry doctor`: `facts` looks at the machine, `machine`, `network` and `node` judge (pure), `fixes` mends.
 
-A finding says what is, why it matters and what to do. Its code stays the same from version to version.
+A finding says what is, why it matters and what to do. Its code is the same in every version.
 """
