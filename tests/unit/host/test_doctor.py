@@ -6,9 +6,12 @@ from ipaddress import IPv4Network
 import pytest
 
 from wherry.config import Config
-from wherry.host.doctor import machine, network, node
 from wherry.host.doctor.facts import Facts, client_version, dropping_chains, resolvers, version
 from wherry.host.doctor.finding import Finding, Level
+from wherry.host.doctor.machine import judge as judge_machine
+from wherry.host.doctor.machine import runc
+from wherry.host.doctor.network import judge as judge_network
+from wherry.host.doctor.node import judge as judge_node
 from wherry.host.launch import Engine
 from wherry.host.preflight import Route
 from wherry.host.processes import Process
@@ -21,7 +24,7 @@ GOOD = Facts(
 
 def judged(facts: Facts) -> list[Finding]:
     config = Config()
-    return [*machine.judge(facts, config), *network.judge(facts, config), *node.judge(facts, config)]
+    return [*judge_machine(facts, config), *judge_network(facts, config), *judge_node(facts, config)]
 
 
 def worse(facts: Facts) -> dict[str, Level]:
@@ -81,7 +84,7 @@ def test_each_trouble_is_one_finding_that_says_why_and_what_to_do(facts: Facts, 
     ],
 )
 def test_ways_out_of_runc_are_known_by_release_and_package(number: str, package: str, open_: list[str]) -> None:
-    finding = machine.runc(replace(GOOD, versions={"runc": number}, packages={"runc": package} if package else {}))
+    finding = runc(replace(GOOD, versions={"runc": number}, packages={"runc": package} if package else {}))
     assert [word for word in finding.what.replace(",", "").split() if word.startswith("CVE-")] == open_
     assert finding.level is (Level.WARN if open_ else Level.OK)
 
