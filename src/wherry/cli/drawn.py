@@ -11,7 +11,7 @@ from rich.text import Text
 
 from wherry.cli.progress import Plain, summary
 from wherry.deploy.pods import PodStep
-from wherry.deploy.rollout import Verdicts
+from wherry.deploy.verdict import Verdicts
 from wherry.images.built import BuildEvent
 
 MOST_PODS = 20

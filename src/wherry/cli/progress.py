@@ -13,8 +13,7 @@ import click
 import orjson
 
 from wherry.deploy.report import Reporter
-from wherry.deploy.rollout import Verdicts
-from wherry.deploy.verdict import Verdict
+from wherry.deploy.verdict import Verdict, Verdicts
 from wherry.images.built import BuildEvent
 from wherry.objects import Ref
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 
 from wherry.cli.options import USAGE, config_of, fail, settings
-from wherry.client.connection import NeverSent
 from wherry.client.kubeconfig import KubeconfigError
 from wherry.deploy.target import NodeDown, Target, choose
 from wherry.objects.errors import ApiError, Conflict
@@ -78,6 +77,8 @@ def find_target(given: dict[str, Any], *, context: str = "", namespace: str = ""
 
 def run(work: Coroutine[Any, Any, Result], target: Target) -> Result:
     """Run `work` to its end; what fails becomes a message and an exit code."""
+    from wherry.client.connection import NeverSent
+
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from wherry.deploy.rollout import Verdicts
+from wherry.deploy.verdict import Verdicts
 from wherry.images.built import BuildEvent
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,14 +11,12 @@ from wherry.client.follow import Followed, View, following
 from wherry.client.http import HttpClient
 from wherry.clock import Clock
 from wherry.deploy.pods import Trouble
-from wherry.deploy.verdict import SETTLES, Seen, State, Verdict, judge, stuck
+from wherry.deploy.verdict import SETTLES, Seen, State, Verdict, Verdicts, judge, stuck
 from wherry.objects import Obj, Ref
 from wherry.objects.errors import ApiError, Conflict, NotFound
 
 LOOK_SECONDS = 0.5  # time alone changes a verdict too
 LOG_LINES = 30
-
-Verdicts = Mapping[Ref, Verdict]
 
 
 @dataclass(frozen=True)

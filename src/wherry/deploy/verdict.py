@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from wherry.deploy.pods import PodStep, Trouble, step, trouble
-from wherry.objects import Obj
+from wherry.objects import Obj, Ref
 from wherry.objects.conditions import condition_of, get_condition
 from wherry.objects.owners import controller_of
 from wherry.objects.pods import same_template, terminating
@@ -51,6 +51,9 @@ class Verdict:
     pods: tuple[PodStep, ...] = ()
     settled: bool = True  # False while a pod that nobody probes may still be about to crash
     trouble: Trouble | None = None
+
+
+Verdicts = Mapping[Ref, Verdict]
 
 
 def judge(seen: Seen) -> Verdict:
