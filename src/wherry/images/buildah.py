@@ -67,14 +67,14 @@ class Buildah:
     async def run(self, *words: str, cwd: Path | None = None) -> str:
         """A short command; what it prints. Raises ImageError in its words."""
         try:
-            done = await run(*self._argv(*words), timeout=_SHORT_SECONDS, cwd=str(cwd) if cwd else None)
+            done = await run(*_alone(), *self._argv(*words), timeout=_SHORT_SECONDS, cwd=str(cwd) if cwd else None)
         except ProgramError as error:
             raise ImageError(str(error)) from error
         return done.stdout
 
     async def follow(self, *words: str, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
         """A long command, told line by line; its exit code. Cancelled, it ends with all that it started."""
-        argv = (*(_ALONE if os.geteuid() == 0 else ()), *self._argv(*words))
+        argv = (*_alone(), *self._argv(*words))
         child = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
@@ -123,6 +123,10 @@ class Buildah:
         except (FileNotFoundError, json.JSONDecodeError):
             return []
         return found if isinstance(found, list) else []
+
+
+def _alone() -> tuple[str, ...]:
+    return _ALONE if os.geteuid() == 0 else ()
 
 
 def registries_conf(env: Mapping[str, str]) -> str:
