@@ -2,6 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=HTTP_PROXY,HTTPS_PROXY,NO_PROXY,KUBECONFIG)
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
 
@@ -10,8 +11,10 @@ TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-up: packages setup ## start the node on this machine and print how to reach it
-	$(BIN)/wherry node start
+up: packages setup ## from examples/webapp to three replicas behind a URL on this machine
+	$(AS_ROOT) $(BIN)/wherry node start
+	$(AS_ROOT) $(BIN)/wherry image base
+	$(AS_ROOT) $(BIN)/wherry up examples/webapp
 
 test: packages test-packages setup ## install what tests need, run all of them, real containers included
 	$(BIN)/python -m pytest -q
@@ -26,7 +29,7 @@ docs: setup ## make docs/CONFIGURATION.md and docs/img/up.svg from the program i
 	$(BIN)/python scripts/docs.py
 
 down: ## stop the node; its pods run on
-	$(BIN)/wherry node stop
+	$(AS_ROOT) $(BIN)/wherry node stop
 
 clean: ## remove what make made in this folder
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
