@@ -227,6 +227,8 @@ def delete_options(query: Mapping[str, str], body: Any, user: User) -> DeleteOpt
         )
     conditions = said.get("preconditions") or {}
     grace = said.get("gracePeriodSeconds")
+    if not isinstance(conditions, dict) or type(grace) not in (int, type(None)):
+        raise BadRequest("DeleteOptions: preconditions is an object, gracePeriodSeconds an integer")
     if "gracePeriodSeconds" in query:
         grace = _number(query, "gracePeriodSeconds")
     orphan = said.get("orphanDependents")

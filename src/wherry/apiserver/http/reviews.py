@@ -7,6 +7,7 @@ from wherry.apiserver.http.authz import Attributes, Authorizer
 from wherry.apiserver.verbs.context import Target, User
 from wherry.apiserver.verbs.prepare import invalid_object
 from wherry.apiserver.verbs.registry import Registry
+from wherry.kinds.schema.check import check
 from wherry.objects import Obj
 from wherry.objects.errors import BadRequest, Unauthorized
 from wherry.objects.field_errors import FieldError, invalid
@@ -19,9 +20,15 @@ async def review(
     authorizer: Authorizer,
     user: User,
     target: Target,
-    asked: Obj,
+    asked: object,
 ) -> Obj:
     """The review with its status filled in."""
+    problems = check(asked, registry.type_of(target.kind)) if isinstance(asked, dict) else None
+    if problems is None or problems.error:
+        said = problems.error if problems else "the body is not an object"
+        name = target.kind.kind
+        raise BadRequest(f'{name} in version "{target.kind.version}" cannot be handled as a {name}: {said}')
+    asked = problems.obj
     spec = asked.get("spec") or {}
     if target.kind.kind.endswith("AccessReview"):
         refuse_review(target, list(_attribute_errors(spec)))

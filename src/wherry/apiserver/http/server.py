@@ -291,7 +291,7 @@ class Server:
             return await self._proxy.answer(request, target)
         sent = body.parse(await body.read(request), request.headers.get("Content-Type", ""))
         options = body.write_options(request.query, user, request.headers.get("User-Agent", ""))
-        made = await self._post(target, sent, options)
+        made = await self._post(target, subresources.check_body(self.registry, target, sent), options)
         status = 200 if verb == "update" else 201
         return web.Response(body=orjson.dumps(made), status=status, content_type="application/json")
 

@@ -36,13 +36,12 @@ async def patch(registry: Registry, target: Target, form: str, body: Any, option
     if options.force:
         raise bad_options("PatchOptions", [forbidden("force", "may not be specified for non-apply patch")])
     _check_body(target, form, body)
-    patched_revision = (body.get("metadata") or {}).get("resourceVersion") if isinstance(body, dict) else None
+    patched_revision = _metadata(body).get("resourceVersion")
 
     def change(old: Obj) -> Obj:
         new: Obj = copied(_patched(registry, target, form, body, old))
-        meta = new.get("metadata") or {}
-        check_name(target, meta)
         read = _read(registry, target, new, options)
+        check_name(target, read["metadata"])
         if form == JSON and read["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:
             raise stale(target)
         return changed(registry, target, read, old, options)
@@ -57,7 +56,7 @@ async def apply(registry: Registry, target: Target, body: Any, options: WriteOpt
         raise bad_options("PatchOptions", [required("fieldManager", "is required for apply patch")])
     if not isinstance(body, dict):
         raise BadRequest("the body of an apply patch is an object")
-    if (body.get("metadata") or {}).get("managedFields"):
+    if _metadata(body).get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
     applied = _configuration(registry, target, body, options)
     meta = applied["metadata"]
@@ -115,8 +114,8 @@ def _configuration(registry: Registry, target: Target, body: Obj, options: Write
     said = f"{group}/{version}, Kind={body.get('kind') or ''}"
     if (body.get("apiVersion"), body.get("kind")) != (kind.api_version, kind.kind):
         raise BadRequest(f"invalid object type: {said}")
-    meta = body.get("metadata") or {}
-    where = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {said}" if isinstance(meta, dict) else said
+    meta = _metadata(body)
+    where = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {said}"
     problems = check(body, registry.type_of(kind))
     if problems.error or problems.unknown:
         every = [f".{path}: field not declared in schema" for path in problems.unknown]
@@ -126,6 +125,12 @@ def _configuration(registry: Registry, target: Target, body: Obj, options: Write
     applied["metadata"].setdefault("name", target.name)
     check_name(target, applied["metadata"])
     return applied
+
+
+def _metadata(body: Any) -> Obj:
+    """The metadata in a patch; {} where there is none, or something that decoding will refuse."""
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 def _read(registry: Registry, target: Target, new: Obj, options: WriteOptions) -> Obj:

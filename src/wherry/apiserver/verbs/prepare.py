@@ -1,6 +1,7 @@
 """The road that every object takes before it is stored: decode, default, prepare, admit, validate, own."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from wherry.apiserver.verbs.context import Target, WriteOptions
 from wherry.apiserver.verbs.registry import Registry, reset_fields
@@ -8,7 +9,7 @@ from wherry.kinds.kind import Kind
 from wherry.kinds.meta import validate_meta, validate_meta_update
 from wherry.kinds.schema.check import check
 from wherry.objects import Obj
-from wherry.objects.errors import BadRequest, Cause, Invalid
+from wherry.objects.errors import ApiError, BadRequest, Cause, Invalid
 from wherry.objects.field_errors import FieldError
 from wherry.objects.managed_fields import update_managers
 
@@ -74,9 +75,8 @@ def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -
     own(registry, kind, None, obj, options, "")  # before the server adds its own: that is nobody's
     kind.prepare(obj)
     named = Target(kind, target.namespace, called)
-    for step in registry.admission:
-        step.admit(named, obj, None, options)
-    refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj), *kind.validate_create(obj)])
+    with admitted(registry, named, obj, None, options):
+        refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj), *kind.validate_create(obj)])
     return obj
 
 
@@ -91,12 +91,25 @@ def changed(
         own(registry, kind, old, new, options, target.subresource)
     if not target.subresource:
         kind.prepare_update(new, old)
-    for step in registry.admission:
-        step.admit(target, new, old, options)
-    refuse(kind, target.name, [*validate_meta(kind, new), *validate_meta_update(new, old), *_wrong(target, new, old)])
+    with admitted(registry, target, new, old, options):
+        errors = [*validate_meta(kind, new), *validate_meta_update(new, old), *_wrong(target, new, old)]
+        refuse(kind, target.name, errors)
     if kind.generation and target.subresource != "status" and desired(kind, new) != desired(kind, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
+
+
+@contextmanager
+def admitted(registry: Registry, target: Target, obj: Obj, old: Obj | None, options: WriteOptions) -> Iterator[None]:
+    """Ask admission; what it reserved is given back where it, or what follows, refuses the write."""
+    try:
+        for step in registry.admission:
+            step.admit(target, obj, old, options)
+        yield
+    except ApiError:
+        for step in registry.admission:
+            step.settled(target, obj, old, stored=False)
+        raise
 
 
 def _wrong(target: Target, new: Obj, old: Obj) -> Iterator[FieldError]:

@@ -4,17 +4,26 @@ from typing import Any
 
 from wherry.apiserver.verbs.context import DeleteOptions, Target, WriteOptions
 from wherry.apiserver.verbs.delete import delete
-from wherry.apiserver.verbs.patch import JSON
+from wherry.apiserver.verbs.patch import APPLY, JSON, MERGE, STRATEGIC
 from wherry.apiserver.verbs.prepare import decoded, invalid_object, own, refuse
 from wherry.apiserver.verbs.registry import Registry, copy_of, object_of, parse_revision
 from wherry.apiserver.verbs.update import check_name, check_uid, modify
 from wherry.kinds.checks import nonnegative
 from wherry.kinds.kind import Kind
+from wherry.kinds.schema.check import check
 from wherry.objects import Obj, json_patch, merge_patch
 from wherry.objects.conditions import set_condition
-from wherry.objects.errors import BadRequest, Conflict, Invalid, Unnamed
+from wherry.objects.errors import BadRequest, Conflict, Invalid, Unnamed, UnsupportedMediaType
 from wherry.objects.selectors import format_label_selector
 from wherry.store import Record
+
+BODIES = {
+    "binding": "io.k8s.api.core.v1.Binding",
+    "eviction": "io.k8s.api.policy.v1.Eviction",
+    "scale": "io.k8s.api.autoscaling.v1.Scale",
+    "token": "io.k8s.api.authentication.v1.TokenRequest",
+}
+"""What subresources take that is not the object itself."""
 
 EVICTED = {
     "type": "DisruptionTarget",
@@ -22,6 +31,20 @@ EVICTED = {
     "reason": "EvictionByEvictionAPI",
     "message": "Eviction API: evicting",
 }
+
+
+def check_body(registry: Registry, target: Target, body: object) -> Obj:
+    """Hold what is sent to a subresource of a kind of its own against that kind's type. Raises BadRequest."""
+    if not isinstance(body, dict):
+        raise BadRequest(f"the body of a request to {target.kind.plural}/{target.subresource} is not an object")
+    schema = BODIES.get(target.subresource)
+    if schema is None:
+        return body
+    problems = check(body, registry.table.definition(schema))
+    if problems.error:
+        kind = schema.rpartition(".")[2]
+        raise BadRequest(f'{kind} in version "v1" cannot be handled as a {kind}: {problems.error}')
+    return problems.obj
 
 
 async def bind(registry: Registry, target: Target, body: Obj, options: WriteOptions) -> Obj:
@@ -113,6 +136,7 @@ async def set_scale(registry: Registry, target: Target, scale: Obj, options: Wri
     """Write `spec.replicas` of a Scale into its object. Raises Invalid for a negative number."""
     kind = target.kind
     assert kind.scale is not None, "only kinds with a scale subresource are asked"
+    scale = check_body(registry, target, scale)
     replicas = _wanted_replicas(target, scale)
     path = kind.scale.replicas.split(".")
     meta = scale.get("metadata") or {}
@@ -144,9 +168,7 @@ def _wanted_replicas(target: Target, scale: Obj) -> int:
             "(autoscaling/v1, Kind=Scale)"
         )
     check_name(target, {"name": target.name, **(scale.get("metadata") or {})})
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if type(replicas) is not int or replicas >= 2**31:
-        raise BadRequest("Scale: spec.replicas is not an integer of 32 bits")
+    replicas: int = (scale.get("spec") or {}).get("replicas", 0)
     if replicas < 0:
         errors = list(nonnegative("spec.replicas", replicas))
         raise invalid_object("autoscaling", "Scale", target.name, errors)
@@ -163,11 +185,17 @@ async def patch_scale(registry: Registry, target: Target, form: str, patch: Any,
             patched = json_patch.apply(scale, patch)
         except json_patch.PatchFailed as error:
             raise Invalid(f"the server rejected our request due to an error in our request: {error}") from error
-    else:
+    elif form in (MERGE, STRATEGIC, APPLY):
         patched = merge_patch.apply(scale, patch)
+    else:
+        supported = ", ".join((JSON, MERGE, STRATEGIC, APPLY))
+        raise UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {supported}"
+        )
     if not isinstance(patched, dict):
         raise BadRequest("the patch leaves no Scale")
-    if patched.get("metadata", {}).get("resourceVersion") == scale["metadata"]["resourceVersion"]:
+    patched = check_body(registry, target, patched)
+    if (patched.get("metadata") or {}).get("resourceVersion") == scale["metadata"]["resourceVersion"]:
         del patched["metadata"]["resourceVersion"]  # not the client's: what came in between does not matter to it
     return await set_scale(registry, target, patched, options)
 

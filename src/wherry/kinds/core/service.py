@@ -52,7 +52,7 @@ def prepare_update(new: Obj, old: Obj) -> None:
     if "ExternalName" not in (after.get("type"), before.get("type")):
         _keep_cluster_ip(after, before)
     elif before.get("type") != "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
             _drop_same(after, before, field)
     _keep_or_drop_ports(after, before)
     if needs_health_check(before):

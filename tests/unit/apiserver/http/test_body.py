@@ -83,6 +83,8 @@ def test_a_dry_run_is_one_by_its_word_alone() -> None:
         ({"propagationPolicy": "Orphan", "orphanDependents": True}, "cannot be both set"),
         ({"dryRun": ["Some"]}, 'dryRun: Unsupported value: ["Some"]'),
         ({"kind": "Foo", "apiVersion": "v1"}, 'no kind "Foo" is registered'),
+        ({"preconditions": "x"}, "preconditions is an object"),
+        ({"gracePeriodSeconds": "x"}, "gracePeriodSeconds an integer"),
     ],
 )
 def test_options_of_a_deletion_that_contradict_each_other(body: dict[str, object], message: str) -> None:

@@ -8,6 +8,7 @@ from tests.unit.apiserver.verbs.conftest import meta
 from wherry.apiserver.local import LocalClient
 from wherry.apiserver.verbs.context import DeleteOptions, Target
 from wherry.apiserver.verbs.delete import delete
+from wherry.apiserver.verbs.subresources import check_body
 from wherry.client.client import Patch
 from wherry.objects import Obj, kind_of
 from wherry.objects.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid
@@ -234,7 +235,7 @@ async def test_a_priority_is_computed_and_not_chosen(client: LocalClient) -> Non
 
 async def test_a_refusal_does_not_name_what_was_made_up(client: LocalClient) -> None:
     wanted = {**pod(serviceAccountName="nope"), "metadata": {"generateName": "web-", "namespace": "default"}}
-    with pytest.raises(Forbidden, match='^pods "web-" is forbidden: error looking up service account default/nope'):
+    with pytest.raises(Forbidden, match=r'^pods "web-" is forbidden: error looking up service account'):
         await client.create(wanted)
 
 
@@ -264,6 +265,22 @@ async def test_what_a_service_cannot_have(client: LocalClient, spec: Obj, error:
     with pytest.raises(Invalid) as raised:
         await client.create(service(**spec))
     assert said(raised)[0].startswith(error)
+
+
+async def test_a_refused_service_gives_back_what_it_was_given(client: LocalClient) -> None:
+    wanted: Obj = {"type": "NodePort", "clusterIP": "10.9.0.77", "ports": [{"port": 80, "nodePort": 30077}]}
+    with pytest.raises(Invalid, match="sessionAffinity"):
+        await client.create(service(**wanted, sessionAffinity="Odd"))
+    ports = [{"name": "a", "port": 80, "nodePort": 30077}, {"name": "b", "port": 81, "nodePort": 5}]
+    with pytest.raises(Invalid, match="provided port is not in the valid range"):
+        await client.create(service(**{**wanted, "ports": ports}))
+    await client.create(service(**wanted))
+    more = {"spec": {"ports": [{"name": "a", "port": 80, "nodePort": 30078}], "sessionAffinity": "Odd"}}
+    with pytest.raises(Invalid, match="sessionAffinity"):
+        await client.patch("Service", "default", "web", more)
+    await client.create(service("other", type="NodePort", ports=[{"port": 80, "nodePort": 30078}]))
+    with pytest.raises(Invalid, match="provided port is already allocated"):
+        await client.create(service("third", type="NodePort", ports=[{"port": 80, "nodePort": 30077}]))
 
 
 async def test_an_address_does_not_change(client: LocalClient) -> None:
@@ -320,3 +337,39 @@ async def test_finalizers_of_a_namespace_are_names(client: LocalClient) -> None:
             },
             subresource="finalize",
         )
+
+
+# -- bodies that are something else
+
+
+@pytest.mark.parametrize("junk", ["x", 5, 1.5, ["x"], [None], True])
+@pytest.mark.parametrize("form", [Patch.MERGE, Patch.STRATEGIC, Patch.JSON])
+async def test_metadata_that_is_none_is_refused(client: LocalClient, junk: Any, form: Patch) -> None:
+    made = await client.create(config())
+    patch: Any = {"metadata": junk}
+    if form is Patch.JSON:
+        patch = [{"op": "replace", "path": "/metadata", "value": junk}]
+    with pytest.raises((Invalid, BadRequest)):
+        await client.patch("ConfigMap", "default", "a", patch, form=form)
+    with pytest.raises(ApiError):
+        await client.apply({**config(), "metadata": junk} | {"metadata": {"name": "a", "labels": junk}}, manager="m")
+    assert await client.get("ConfigMap", "default", "a") == made
+
+
+@pytest.mark.parametrize(
+    ("subresource", "body"),
+    [
+        ("binding", {"target": "n"}),
+        ("binding", []),
+        ("eviction", {"deleteOptions": 5}),
+        ("eviction", "x"),
+        ("token", {"spec": {"expirationSeconds": "10%"}}),
+        ("token", None),
+        ("scale", {"spec": {"replicas": "x"}}),
+        ("scale", {"metadata": 5}),
+    ],
+)
+async def test_bodies_of_subresources_have_types(client: LocalClient, subresource: str, body: Any) -> None:
+    target = Target(client.registry.kinds["Pod"], "default", "web", subresource)
+    with pytest.raises(BadRequest):
+        check_body(client.registry, target, body)
