@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wherry.images.base.lock import Locked, verify
 from wherry.images.errors import ImageError
 from wherry.images.layers.tar import Member
 from wherry.process import Finished, ProgramError, run
@@ -34,9 +35,20 @@ class Apt:
     """The host's apt on an empty machine, with its downloads in `directory`."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._archives = directory / "archives"
         self._empty = directory / "empty"  # apt does not tell of packages that it has fetched
         self._status = directory / "status"
+        self._lists: Path | None = None  # the host's
+        self._security: set[str] = set()
+
+    async def refresh(self) -> None:
+        """Ask the host's sources what is newest, into lists of our own: root's rights are not needed."""
+        lists = self._directory / "lists"
+        (lists / "partial").mkdir(parents=True, exist_ok=True)
+        self._lists = lists
+        self._prepare()
+        await self._apt_get(self._empty, "-qq", "update")
 
     async def resolve(self, wanted: Sequence[str]) -> list[str]:
         """The file names of the packages and all they depend on; the newest that the host's sources have."""
@@ -52,7 +64,12 @@ class Apt:
                 "It needs Debian 12's sources (`apt-get update` as root tells whether they answer)."
             )
         lines = [line.split() for line in done.stdout.splitlines() if line.startswith("'")]
+        self._security |= {words[1] for words in lines if "security" in words[0]}
         return sorted(words[1] for words in lines)
+
+    def is_security(self, file: str) -> bool:
+        """Whether a package that was resolved comes from the archive of security fixes."""
+        return file in self._security
 
     async def fetch(self, wanted: Sequence[str], files: Sequence[str]) -> list[Path]:
         """Those files, verified by apt."""
@@ -63,12 +80,28 @@ class Apt:
             raise ImageError(f"apt did not fetch {', '.join(missing)}; its sources changed meanwhile: try again")
         return [self._archives / name for name in files]
 
+    async def fetch_exact(self, packages: Sequence[Locked]) -> list[Path]:
+        """Just these versions, whatever is newer, verified by their sha256."""
+        self._prepare()
+        paths = [self._archives / one.file for one in packages]
+        missing = [one for one, path in zip(packages, paths, strict=True) if not path.exists()]
+        if missing:
+            names = [f"{one.name}={one.version}" for one in missing]
+            done = await self._apt_get(self._archives, "download", *names, check=False, cwd=self._archives)
+            if done.code:
+                raise ImageError(
+                    f"apt does not have every package of the lock: {done.stderr.strip()[-800:]}\n"
+                    f"Mirrors drop old versions: put the files into {self._archives}, or make a new lock (--lock)."
+                )
+        await asyncio.to_thread(verify, packages, paths)
+        return paths
+
     def _prepare(self) -> None:
         for archives in (self._archives, self._empty):
             (archives / "partial").mkdir(parents=True, exist_ok=True)
         self._status.touch()
 
-    async def _apt_get(self, archives: Path, *words: str, check: bool = True) -> Finished:
+    async def _apt_get(self, archives: Path, *words: str, check: bool = True, cwd: Path | None = None) -> Finished:
         options = {
             "Dir::State::status": str(self._status),
             "Dir::Cache::archives": str(archives),
@@ -76,11 +109,13 @@ class Apt:
             "APT::Install-Recommends": "false",
             "APT::Sandbox::User": "root",
             "Acquire::Retries": "3",
+            **({"Dir::State::lists": str(self._lists)} if self._lists else {}),
         }
         settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         env = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
         try:
-            return await run("apt-get", *settings, *words, env=env, timeout=_FETCH_SECONDS, check=check)
+            place = str(cwd) if cwd else None
+            return await run("apt-get", *settings, *words, env=env, cwd=place, timeout=_FETCH_SECONDS, check=check)
         except ProgramError as error:
             raise ImageError(f"the base image is made of Debian packages, which apt fetches: {error}") from error
 

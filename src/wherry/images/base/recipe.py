@@ -3,13 +3,14 @@
 Pure: everything in here is decided from its arguments.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from wherry.images.base.debs import Package
 from wherry.images.layers.tar import Member
 
-FORMAT = "1"  # change it with whatever changes the bytes that come out
+FORMAT = "2"  # change it with whatever changes the bytes that come out
 PYTHON = "3.11"  # Debian 12's
 
 RUNTIME = (
@@ -36,7 +37,8 @@ _DROPPED = re.compile(
     r"usr/share/(?:doc/(?!.*/copyright$)|man|locale|lintian|bug|menu|pixmaps|applications|binfmts|gcc|gdb|info)"
     r"|usr/share/zoneinfo/(?:posix|right)/"
     r"|usr/share/base-files/|etc/update-motd|etc/cron|etc/init|etc/motd|etc/issue|etc/debian_version$|var/lib/systemd"
-    rf"|usr/lib/python{PYTHON}/(?:EXTERNALLY-MANAGED|pydoc_data/|idlelib/|test/|turtledemo/|lib-dynload/nis\.)"
+    rf"|usr/lib/python{PYTHON}/(?:EXTERNALLY-MANAGED|pydoc_data/|idlelib/|test/|turtledemo/|turtle\.py"
+    r"|lib-dynload/(?:nis|_test\w+|_xxtestfuzz|xxlimited\w*)\.)"
     r"|usr/lib/x86_64-linux-gnu/(?:gconv/(?!gconv-modules|UTF|UNICODE|ISO8859-1\.|libISOIR)|audit/)"
     r"|usr/lib/initramfs|usr/share/initramfs|usr/lib/valgrind|usr/share/python3/runtime"
 )
@@ -91,7 +93,7 @@ def runtime(packages: Sequence[Package]) -> list[Member]:
     made = (
         *_base(newest),
         Member(name="etc/ssl/certs/ca-certificates.crt", mode=0o644, mtime=newest, data=_bundle(files)),
-        *(_described(package, newest) for package in packages),
+        *(member for package in packages for member in _described(package, newest)),
     )
     return list({**files, **{member.name: member for member in made}}.values())
 
@@ -101,7 +103,8 @@ def development(packages: Sequence[Package], pip: Sequence[Member], below: Itera
     there = {member.name for member in below}
     files = _unique(member for package in packages for member in kept(package))
     newest = max(member.mtime for member in files.values())
-    made = (*pip, *_pip_commands(newest), *(_described(package, newest) for package in packages))
+    described = (member for package in packages for member in _described(package, newest))
+    made = (*pip, *_pip_commands(newest), *described)
     every = {**files, **{member.name: member for member in made}}
     for name in list(every):
         every |= {
@@ -151,10 +154,13 @@ def _bundle(files: dict[str, Member]) -> bytes:
     return b"".join(text.rstrip(b"\n") + b"\n" for text in texts)
 
 
-def _described(package: Package, mtime: int) -> Member:
-    """Where scanners look for the packages of an image without a package manager."""
+def _described(package: Package, mtime: int) -> Iterator[Member]:
+    """Where scanners look for the packages of an image without a package manager, and for the files of each."""
     name = f"var/lib/dpkg/status.d/{package.name}"
-    return Member(name=name, mode=0o644, mtime=mtime, data=package.control.encode())
+    yield Member(name=name, mode=0o644, mtime=mtime, data=package.control.encode())
+    listed = sorted((member.name, member.data) for member in kept(package) if isinstance(member.data, bytes))
+    sums = "".join(f"{hashlib.md5(data, usedforsecurity=False).hexdigest()}  {path}\n" for path, data in listed)
+    yield Member(name=f"{name}.md5sums", mode=0o644, mtime=mtime, data=sums.encode())
 
 
 def _pip_commands(mtime: int) -> Iterator[Member]:

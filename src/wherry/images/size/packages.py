@@ -105,7 +105,10 @@ def _debian(texts: Mapping[str, str]) -> Iterable[tuple[Package, list[str]]]:
         listed = texts.get(f"var/lib/dpkg/info/{name}.list")
         if listed is None:
             listed = texts.get(f"var/lib/dpkg/info/{name}:{head['Architecture']}.list", "")
-        yield package, [_usr(line.strip("/")) for line in listed.splitlines()]
+        described = f"var/lib/dpkg/status.d/{name}"
+        sums = [line.partition("  ")[2] for line in texts.get(f"{described}.md5sums", "").splitlines()]
+        own = [path for path in (described, f"{described}.md5sums") if path in texts]
+        yield package, [*own, *(_usr(line.strip("/")) for line in (*listed.splitlines(), *sums))]
 
 
 def _usr(path: str) -> str:

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import lzma
 import tarfile
@@ -86,5 +87,7 @@ def test_a_runtime_has_users_authorities_and_a_note_of_each_package() -> None:
     assert isinstance(passwd, bytes)
     assert b"app:x:10001:10001:" in passwd
     assert members["var/lib/dpkg/status.d/ca"].data == b"Package: ca\n"
+    listed = f"{hashlib.md5(b'AUTHORITY', usedforsecurity=False).hexdigest()}  {authority.name}\n"
+    assert members["var/lib/dpkg/status.d/ca.md5sums"].data == listed.encode()
     assert (members["tmp"].mode, members["root"].mode, members["bin"].target) == (0o1777, 0o700, "usr/bin")
     assert {member.mtime for member in members.values()} == {9}

@@ -168,3 +168,11 @@ def test_a_damaged_layer_is_an_error_that_names_it(tmp_path: Path) -> None:
 def test_an_image_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="is not in"):
         read(Layout.create(tmp_path), "localhost/none:1")
+
+
+def test_files_are_owned_by_packages_of_an_image_without_a_package_manager(tmp_path: Path) -> None:
+    described = "var/lib/dpkg/status.d/libc6"
+    sums = b"00000000000000000000000000000000  lib/x86_64/libc.so.6\n"
+    layer = {"usr/lib/x86_64/libc.so.6": b"1" * 90, described: DPKG.encode(), f"{described}.md5sums": sums}
+    report = account(read(image(tmp_path, tar(layer)), NAME))
+    assert [(one.package.name, one.files) for one in report.packages] == [("libc6", 3)]
