@@ -6,7 +6,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=HTTP_PROXY,HTTPS
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
 
-.PHONY: help up test check docs down clean setup packages test-packages lock proto
+.PHONY: help up test check bench docs down clean setup packages test-packages bench-packages lock proto
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -20,13 +20,16 @@ test: packages test-packages setup ## install what tests need, run all of them, 
 	$(BIN)/python -m pytest -q
 
 check: setup ## format, lint, types, layers
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 docs: setup ## make docs/CONFIGURATION.md and docs/img/up.svg from the program itself
 	$(BIN)/python scripts/docs.py
+
+bench: packages bench-packages setup ## measure an engine of its own, or KUBECONFIGS="a b" beside one another
+	$(BIN)/python -m bench $(KUBECONFIGS) $(if $(KUBECONFIGS),,--write)
 
 down: ## stop the node; its pods run on
 	$(AS_ROOT) $(BIN)/wherry node stop
@@ -46,6 +49,9 @@ packages:
 
 test-packages:
 	@scripts/packages $(TEST_PACKAGES)
+
+bench-packages:
+	@scripts/packages busybox-static wrk
 
 setup: $(VENV)/.made
 
