@@ -13,7 +13,7 @@ from bench.figures import Figure, seconds
 from wherry.node.sandbox_image import oci_archive, tar
 from wherry.objects import Obj
 
-NETWORK = ("--port", "26543", "--bridge", "wherrybench0", "--pods", "10.187.0.0/16", "--services", "10.188.0.0/16")
+NETWORK = ("--port", "26543", "--bridge", "wherrybench0", "--pods", "10.189.0.0/16", "--services", "10.190.0.0/16")
 APPLETS = ("sh", "echo", "httpd", "mkdir")
 
 
