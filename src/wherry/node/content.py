@@ -1,8 +1,6 @@
 """Bring images into containerd without a registry, pinned against garbage collection."""
 
 import asyncio
-import hashlib
-import itertools
 import json
 import re
 import time
@@ -12,18 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from wherry.node import content_pb2 as pb
-from wherry.node import cri_pb2
-from wherry.node.content_calls import SNAPSHOTTER, ContentCalls
-from wherry.node.rpc import unary
+from wherry.node.content_calls import ContentCalls
 from wherry.node.runtime import RuntimeFailure
+from wherry.node.unpacking import PIN_LABEL, PINNED, chain_ids, hold, seen, unpack
 from wherry.process import ProgramError, run
 
-PIN_LABEL = "io.cri-containerd.pinned"
-_LABELS = {PIN_LABEL: "pinned", "io.cri-containerd.image": "managed"}
 _NAMED = re.compile(r"^unpacking (\S+) \(sha256:", re.MULTILINE)
 _IMPORT_SECONDS = 1800.0
-_SEEN_SECONDS = 10.0
-_LOOK_AGAIN = (0.002, 0.005, 0.01, 0.02, 0.05)
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -67,12 +60,12 @@ async def import_layout(socket: str, built_layout: Path, reference: str, digest:
             return Imported(0, 0, time.monotonic() - begun)
         await calls.lease()
         copied = await _copy(calls, image)
-        await _unpack(calls, image)
-        await _hold(calls, image)
+        await unpack(calls, image.layers, image.chains)
+        await hold(calls, image.manifest.digest, image.config.digest, image.layers, image.chains)
         for name in names:
-            await calls.put_image(pb.NamedImage(name=name, labels=_LABELS, target=image.manifest))
+            await calls.put_image(pb.NamedImage(name=name, labels=PINNED, target=image.manifest))
         for name in names:
-            await _seen(calls, name, image.config.digest)
+            await seen(calls, name, image.config.digest)
     return Imported(sum(blob.size for blob in copied), len(copied), time.monotonic() - begun)
 
 
@@ -109,17 +102,8 @@ def _read(layout: Path, digest: str) -> _Image:
     if len(layers) != len(diff_ids):
         raise RuntimeFailure("INVALID_ARGUMENT", f"{digest}: {len(layers)} layers, and {len(diff_ids)} in the config")
     return _Image(
-        layout, pb.Descriptor(media_type=kind, digest=digest, size=len(raw)), config, layers, _chains(diff_ids)
+        layout, pb.Descriptor(media_type=kind, digest=digest, size=len(raw)), config, layers, chain_ids(diff_ids)
     )
-
-
-def _chains(diff_ids: Sequence[str]) -> tuple[str, ...]:
-    """The image specification's chain ids."""
-    return tuple(itertools.accumulate(diff_ids, lambda below, diff_id: _sha256(f"{below} {diff_id}")))
-
-
-def _sha256(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _path(layout: Path, digest: str) -> Path:
@@ -155,36 +139,3 @@ async def _copy(calls: ContentCalls, image: _Image) -> list[pb.Descriptor]:
         except OSError as error:
             raise RuntimeFailure("NOT_FOUND", f"{error.filename}: {error.strerror}") from error
     return missing
-
-
-async def _unpack(calls: ContentCalls, image: _Image) -> None:
-    """From the topmost snapshot that is there upwards."""
-    first = len(image.chains)
-    while first and not await calls.has_snapshot(image.chains[first - 1]):
-        first -= 1
-    for number in range(first, len(image.chains)):
-        parent = image.chains[number - 1] if number else ""
-        await calls.unpack(image.layers[number], image.chains[number], parent)
-
-
-async def _hold(calls: ContentCalls, image: _Image) -> None:
-    """Tell the garbage collection that the manifest needs its blobs, and the config the snapshots."""
-    prefix = "containerd.io/gc.ref."
-    layers = {f"{prefix}content.l.{number}": layer.digest for number, layer in enumerate(image.layers)}
-    await calls.label_blob(image.manifest.digest, {f"{prefix}content.config": image.config.digest, **layers})
-    if image.chains:
-        await calls.label_blob(image.config.digest, {f"{prefix}snapshot.{SNAPSHOTTER}": image.chains[-1]})
-
-
-async def _seen(calls: ContentCalls, name: str, config: str) -> None:
-    """The CRI learns of image records by events, a moment later; a pod that starts before would pull."""
-    request = cri_pb2.ImageStatusRequest(image=cri_pb2.ImageSpec(image=name))
-    path, answer = "/runtime.v1.ImageService/ImageStatus", cri_pb2.ImageStatusResponse
-    try:
-        async with asyncio.timeout(_SEEN_SECONDS):
-            for pause in itertools.chain(_LOOK_AGAIN, itertools.repeat(_LOOK_AGAIN[-1])):
-                if (await unary(calls.channel, path, request, answer, timeout=_SEEN_SECONDS)).image.id == config:
-                    return
-                await asyncio.sleep(pause)
-    except TimeoutError as error:
-        raise RuntimeFailure("DEADLINE_EXCEEDED", f"the CRI does not show {name} after {_SEEN_SECONDS:g} s") from error

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import grpc
 import grpc.aio
@@ -71,6 +71,48 @@ class ContentCalls:
             if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
                 raise failure(error) from error
 
+    async def blob_size(self, digest: str) -> int | None:
+        found = await self._found("content.v1.Content/Info", pb.BlobInfoRequest(digest=digest), pb.BlobInfoResponse)
+        return found.info.size if found else None
+
+    async def held_size(self, digest: str) -> int | None:
+        """The blob's size if it is there; this lease keeps it from now on."""
+        resource = pb.LeasedResource(id=digest, type="content")
+        await self._call("leases.v1.Leases/AddResource", pb.AddResourceRequest(id=self._id, resource=resource), Empty)
+        return await self.blob_size(digest)
+
+    async def read_blob(self, digest: str, offset: int, size: int) -> AsyncIterator[bytes]:
+        """`size` bytes from `offset` on. Raises RuntimeFailure."""
+        call = self.channel.unary_stream(
+            "/containerd.services.content.v1.Content/Read",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=pb.ReadResponse.FromString,
+        )(pb.ReadRequest(digest=digest, offset=offset, size=size), metadata=self._metadata(), timeout=_UNPACK_SECONDS)
+        try:
+            async for part in call:
+                yield part.data
+        except grpc.aio.AioRpcError as error:
+            raise failure(error) from error
+        finally:
+            call.cancel()
+
+    def writing(self, ref: str) -> "BlobWriting":
+        """A blob of which neither size nor digest need be known yet."""
+        begin: Any = self.channel.stream_stream(
+            "/containerd.services.content.v1.Content/Write",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=pb.WriteResponse.FromString,
+        )  # its type knows only calls that are given all requests at once
+        return BlobWriting(begin(metadata=self._metadata()), ref)
+
+    async def writes(self) -> list[str]:
+        """The names of the writes that have been begun and have not ended."""
+        found = await self._call("content.v1.Content/ListStatuses", pb.ListWritesRequest(), pb.ListWritesResponse)
+        return [each.ref for each in found.statuses]
+
+    async def abort(self, ref: str) -> None:
+        await self._found("content.v1.Content/Abort", pb.AbortRequest(ref=ref), Empty)
+
     async def label_blob(self, digest: str, labels: Mapping[str, str]) -> None:
         request = pb.UpdateBlobRequest(info=pb.BlobInfo(digest=digest, labels=labels))
         request.update_mask.paths.extend(f"labels.{name}" for name in labels)
@@ -100,6 +142,19 @@ class ContentCalls:
     async def image(self, name: str) -> pb.NamedImage | None:
         found = await self._found("images.v1.Images/Get", pb.GetImageRequest(name=name), pb.ImageResponse)
         return found.image if found else None
+
+    async def images(self) -> list[pb.NamedImage]:
+        """All records."""
+        return list((await self._call("images.v1.Images/List", pb.ListImagesRequest(), pb.ListImagesResponse)).images)
+
+    async def remove_image(self, name: str) -> None:
+        """Of its blobs and snapshots the garbage collection removes what nothing else needs."""
+        await self._found("images.v1.Images/Delete", pb.DeleteImageRequest(name=name), Empty)
+
+    async def collect(self) -> None:
+        """Run containerd's garbage collection, and wait for its end; this lease ends by it."""
+        await self._call("leases.v1.Leases/Delete", pb.DeleteLeaseRequest(id=self._id, sync=True), Empty)
+        self._leased = False
 
     async def put_image(self, image: pb.NamedImage) -> None:
         """A new record, or another content for the one that is there."""
@@ -133,3 +188,45 @@ class ContentCalls:
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         return (_NAMESPACE, ("containerd-lease", self._id)) if self._leased else (_NAMESPACE,)
+
+
+class BlobWriting:
+    """One blob on its way into containerd, in as many pieces as its sender likes; `abort` or `commit` ends it."""
+
+    def __init__(self, call: Any, ref: str) -> None:
+        self._call = call
+        self.ref = ref
+        self.offset = 0
+
+    async def write(self, data: bytes) -> None:
+        for start in range(0, len(data), _CHUNK):
+            piece = data[start : start + _CHUNK]
+            await self._say(pb.WriteRequest(action=pb.WRITE, ref=self.ref, offset=self.offset, data=piece))
+            self.offset += len(piece)
+
+    async def commit(self, digest: str) -> None:
+        """The blob is there from now on. Raises RuntimeFailure: FAILED_PRECONDITION if its digest is another."""
+        request = pb.WriteRequest(
+            action=pb.COMMIT, ref=self.ref, total=self.offset, expected=digest, offset=self.offset
+        )
+        try:
+            await self._say(request)
+        except RuntimeFailure as error:
+            if error.code != "ALREADY_EXISTS":
+                raise
+        self._call.cancel()
+
+    def end(self) -> None:
+        """Close the conversation; what has come stays with containerd until it is aborted."""
+        self._call.cancel()
+
+    async def _say(self, request: pb.WriteRequest) -> None:
+        try:
+            await self._call.write(request)
+            answer = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise failure(error) from error
+        except asyncio.InvalidStateError as error:  # the conversation had ended before
+            raise RuntimeFailure("UNAVAILABLE", "the write had ended already") from error
+        if not isinstance(answer, pb.WriteResponse):
+            raise RuntimeFailure("UNAVAILABLE", "containerd ended the write")

@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 
 from wherry.node import containerd_pb2, cri_messages
 from wherry.node import cri_pb2 as pb
-from wherry.node.content import PIN_LABEL
 from wherry.node.events import Subscription
 from wherry.node.rpc import Reply, open_channel, unary
 from wherry.node.runtime import (
@@ -26,6 +25,7 @@ from wherry.node.runtime import (
     State,
     Usage,
 )
+from wherry.node.unpacking import PIN_LABEL
 
 _CALL_SECONDS = 120.0
 _PULL_SECONDS = 3600.0
