@@ -25,7 +25,7 @@ def command(reference: str, platform: str, **given: Any) -> None:
       wherry pull python:3.13-slim
       wherry pull registry.example/team/webapp@sha256:...
     """
-    from wherry.cli.image import into_node, layout_of
+    from wherry.cli.image.store import into_node, layout_of
     from wherry.images.errors import ImageError
     from wherry.images.names import full_name
 

@@ -1,18 +1,15 @@
 """`wherry image`: the images of this machine: what there is, what is in them, in and out of archives."""
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from wherry.cli.image import base
+from wherry.cli.image.store import into_node, layout_of, report_of
 from wherry.cli.options import config_of, fail, settings
 from wherry.images.errors import ImageError
-
-if TYPE_CHECKING:
-    from wherry.images.layout import Layout
-    from wherry.images.size.account import Report
 
 
 @click.group()
@@ -27,17 +24,6 @@ def command() -> None:
       wherry image size webapp -o svg > webapp.svg
       wherry image save webapp webapp.tar
     """
-
-
-def layout_of(given: dict[str, Any]) -> "Layout":
-    from wherry.images.build import LAYOUT
-    from wherry.images.layout import Layout
-
-    directory = config_of(given).state / "images" / LAYOUT
-    try:
-        return Layout.create(directory)
-    except PermissionError:
-        fail(f"{directory} belongs to root: try again with sudo")
 
 
 @command.command()
@@ -68,31 +54,12 @@ def ls(output: str, **given: Any) -> None:
 
 
 @command.command()
-@settings
-@click.option("--refresh", is_flag=True, help="Ask apt for newer packages.")
-def base(refresh: bool, **given: Any) -> None:
-    """Make a Python base image from Debian's packages, without a registry and without root's rights."""
-    from wherry.images.base.image import make
-    from wherry.images.size.treemap import written
-
-    layout = layout_of(given)
-    click.echo("fetching Debian's packages by this machine's apt ...", err=True)
-    try:
-        bases = asyncio.run(make(layout, config_of(given).state / "images" / "debs", refresh=refresh))
-    except ImageError as error:
-        fail(str(error))
-    for one in bases:
-        size = layout.size(layout.read_json(one.manifest.digest))
-        click.echo(f"{one.reference}  {one.manifest.digest[:19]}  {written(size)}  {'made' if one.made else 'there'}")
-
-
-@command.command()
 @click.argument("reference")
 @settings
 @click.option("-o", "--output", type=click.Choice(["table", "tree", "json", "svg"]), default="table", show_default=True)
 def size(reference: str, output: str, **given: Any) -> None:
     """What the bytes of an image are: base + dependencies + app, by layer and package, and what could go."""
-    report = _report(layout_of(given), reference)
+    report = report_of(layout_of(given), reference)
     from wherry.images.size import tables, treemap
 
     if output == "svg":
@@ -104,17 +71,6 @@ def size(reference: str, output: str, **given: Any) -> None:
     else:
         for line in tables.tree(report) if output == "tree" else tables.lines(report):
             click.echo(line)
-
-
-def _report(layout: "Layout", reference: str) -> "Report":
-    from wherry.images.names import full_name
-    from wherry.images.size.account import account
-    from wherry.images.size.entries import read
-
-    try:
-        return account(read(layout, full_name(reference)))
-    except ImageError as error:
-        fail(str(error))
 
 
 @command.command()
@@ -135,17 +91,6 @@ def load(file: Path, reference: str, **given: Any) -> None:
         if socket.exists():
             into_node(str(socket), layout, one.reference, one.digest)
         click.echo(f"{one.reference}  {one.digest[:19]}")
-
-
-def into_node(socket: str, layout: "Layout", reference: str, digest: str) -> None:
-    from wherry.node.content import import_layout
-    from wherry.node.runtime import RuntimeFailure
-    from wherry.process import ProgramError
-
-    try:
-        asyncio.run(import_layout(socket, layout.directory, reference, digest))
-    except (RuntimeFailure, ProgramError) as error:
-        fail(f"{reference} is in the store, and the node did not take it: {error}")
 
 
 @command.command()
@@ -193,7 +138,7 @@ def sbom(reference: str, form: str, attach: bool, **given: Any) -> None:
     from wherry.images.supply import referrers, sbom
 
     layout = layout_of(given)
-    report = _report(layout, reference)
+    report = report_of(layout, reference)
     found = layout.find(full_name(reference))
     assert found is not None, "its report could be made"
     created = str(layout.read_json(layout.read_json(report.digest)["config"]["digest"]).get("created") or _epoch())
@@ -207,3 +152,6 @@ def sbom(reference: str, form: str, attach: bool, **given: Any) -> None:
 
 def _epoch() -> str:
     return datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+command.add_command(base.command)
