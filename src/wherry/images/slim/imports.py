@@ -1,24 +1,19 @@
 """Which modules Python sources may import: import statements, and strings that name a module. Pure; nothing is run."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 
-def mentioned(sources: Mapping[str, str], roots: Mapping[str, str]) -> set[str]:
-    """Every dotted name that one of `sources` (path -> text) imports or has as a string.
+def mentioned(path: str, text: str, root: str) -> set[str]:
+    """Every dotted name that a source imports or has as a string; `root`: the folder that its name is relative to.
 
-    `roots` gives the folder that each path's module name is relative to. What does not parse counts with all its words.
+    What does not parse counts with all its words.
     """
-    found: set[str] = set()
-    for path, text in sources.items():
-        package = _package(path, roots.get(path, ""))
-        try:
-            tree = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError):
-            found |= {word for word in text.replace("'", " ").replace('"', " ").split() if "." in word}
-            continue
-        found.update(_names(tree, package))
-    return found
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return {word for word in text.replace("'", " ").replace('"', " ").split() if "." in word}
+    return set(_names(tree, _package(path, root)))
 
 
 def module(path: str, root: str) -> str:
@@ -46,6 +41,12 @@ def _names(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield node.value.partition(":")[0]
             if node.value.startswith("."):  # importlib.import_module(".tests", __name__)
                 yield ".".join([*package, node.value.lstrip(".")])
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and package:
+            first = node.value.partition("/")[0]
+            if (
+                first.isidentifier() and len(first) < 40
+            ):  # names of lazy submodules, and paths of data beside the source
+                yield ".".join([*package, first])
 
 
 def _dotted(text: str) -> bool:

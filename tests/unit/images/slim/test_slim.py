@@ -1,5 +1,8 @@
 """What goes, what stays, and why; and the image that is made of the rest."""
 
+import io
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -7,6 +10,8 @@ from tests.unit.images.size.test_size import NAME, SITE, image, tar
 from wherry.images.layout import Layout
 from wherry.images.size.account import account
 from wherry.images.size.entries import read
+from wherry.images.slim.hook import NAME as NAME_OF_HOOK
+from wherry.images.slim.hook import hooks
 from wherry.images.slim.plan import Removal, is_source, plan, summary
 from wherry.images.slim.rewrite import LIST, rewrite
 
@@ -37,9 +42,15 @@ FILES: dict[str, bytes | None] = {
 APP: dict[str, bytes | None] = {"app/app.py": b"import shop", "app/tests/test_app.py": b"import shop.tests"}
 
 
-def planned(layout: Layout, keep: tuple[str, ...] = ()) -> list[Removal]:
+def planned(layout: Layout, keep: tuple[str, ...] = (), command: tuple[str, ...] = ()) -> list[Removal]:
     found = read(layout, NAME, wanted=is_source)
-    return plan(account(found), found.texts, keep)
+    return plan(account(found), found.texts, keep, command)
+
+
+def paths_of(tmp_path: Path, more: dict[str, bytes | None], command: tuple[str, ...] = ()) -> set[str]:
+    """What would go of FILES with more files, below site-packages."""
+    removals = planned(image(tmp_path, tar({**FILES, **more})), command=command)
+    return {one.path.removeprefix(f"{SITE}/") for one in removals}
 
 
 def test_what_nothing_names_goes_with_its_reason(tmp_path: Path) -> None:
@@ -84,7 +95,7 @@ def test_the_new_image_lacks_just_these_files_and_lists_them(tmp_path: Path) -> 
     paths = {entry.path for layer in after.layers for entry in layer.entries}
     assert paths == {entry.path for layer in before.layers for entry in layer.entries} - {
         one.path for one in removals
-    } | {LIST}
+    } | {LIST, f"{SITE}/{NAME_OF_HOOK}.py", f"{SITE}/{NAME_OF_HOOK}.pth"}
     config = layout.read_json(layout.read_json(made.digest)["config"]["digest"])
     digests = [layer["digest"] for layer in layout.read_json(made.digest)["layers"]]
     assert config["rootfs"]["diff_ids"] == digests
@@ -94,3 +105,68 @@ def test_the_new_image_lacks_just_these_files_and_lists_them(tmp_path: Path) -> 
         assert text is not None
         assert len(text.read().splitlines()) == len(removals)
     assert sum(files for _, files, _ in summary(removals)) == made.files
+
+
+def test_names_of_lazy_submodules_and_paths_beside_a_source_count_as_its_use(tmp_path: Path) -> None:
+    lazy: dict[str, bytes | None] = {f"{SITE}/shop/__init__.py": b"LAZY = ['tests']\nfrom shop import testing\n"}
+    assert not any("tests" in path for path in paths_of(tmp_path / "a", lazy))
+    data: dict[str, bytes | None] = {f"{SITE}/shop/data.py": b"open(HERE + 'tests/data/big.json')"}
+    assert "shop/tests/data/big.json" not in paths_of(tmp_path / "b", data)
+
+
+def test_what_starts_the_image_counts_as_use(tmp_path: Path) -> None:
+    assert "pip/__init__.py" not in paths_of(tmp_path / "a", {}, ("sh", "-c", "pip install -e . && serve"))
+    assert "pip/__init__.py" not in paths_of(tmp_path / "b", {"app/start.sh": b"python -m pip check\nexec serve\n"})
+    assert "shop/tests/__init__.py" not in paths_of(tmp_path / "c", {}, ("python", "-m", "shop.tests"))
+
+
+def test_stubs_that_are_read_at_run_time_and_libraries_stay(tmp_path: Path) -> None:
+    more: dict[str, bytes | None] = {f"{SITE}/shop/lazy.py": b"import lazy_loader", f"{SITE}/shop/tests/x.so": b"ELF"}
+    assert not {"shop/core.pyi", "shop/tests/x.so"} & paths_of(tmp_path, more)
+
+
+def test_what_others_are_hard_links_to_stays(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as writer:
+        for name in ("usr/share/man/a", "usr/share/man/b"):
+            member = tarfile.TarInfo(name)
+            member.size = 2
+            writer.addfile(member, io.BytesIO(b"ab"))
+        link = tarfile.TarInfo("usr/bin/a")
+        link.type, link.linkname = tarfile.LNKTYPE, "usr/share/man/a"
+        writer.addfile(link)
+    layout = image(tmp_path, out.getvalue())
+    assert rewrite(layout, NAME, "localhost/slim:1", planned(layout)).files == 1
+    with tarfile.open(
+        layout.path(layout.read_json(layout.names()["localhost/slim:1"].digest)["layers"][0]["digest"])
+    ) as left:
+        assert left.getnames() == ["usr/share/man/a", "usr/bin/a"]
+
+
+def test_an_import_of_what_went_says_how_to_keep_it(tmp_path: Path) -> None:
+    root = tmp_path / SITE
+    (root / "shop").mkdir(parents=True)
+    (root / "shop" / "__init__.py").write_text("")
+    removals = [Removal(f"{SITE}/{path}", 1, "") for path in ("shop/tests/util.py", "pip/__init__.py", "pip/x/a.py")]
+    for member in hooks(removals, {f"{SITE}/shop/tests", f"{SITE}/pip", f"{SITE}/pip/x"}):
+        assert isinstance(member.data, bytes)
+        (tmp_path / member.name).write_bytes(member.data)
+
+    def imported(name: str) -> str:
+        script = f"import site; site.addsitedir({str(root)!r}); import shop; import {name}"
+        done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False)
+        return done.stderr.strip().rpartition("\n")[2]
+
+    said = (
+        "ModuleNotFoundError: No module named {!r}: removed by slimming. Keep it with `wherry image slim --keep /{}/`"
+    )
+    assert imported("shop.tests.util") == said.format("shop.tests", f"{SITE}/shop/tests")
+    assert imported("pip.x.a") == said.format("pip", f"{SITE}/pip")
+    assert imported("shop.none") == "ModuleNotFoundError: No module named 'shop.none'"
+
+
+def test_a_folder_of_packages_that_nothing_is_left_in_goes_too(tmp_path: Path) -> None:
+    layout = image(tmp_path, tar({f"{SITE}/shop/tests": None, "usr/share/doc": None, **FILES}))
+    rewrite(layout, NAME, "localhost/slim:1", planned(layout))
+    folders = {one.path for layer in read(layout, "localhost/slim:1").layers for one in layer.entries if one.directory}
+    assert folders == {"usr/share/doc"}
