@@ -46,9 +46,11 @@ def run(detached: bool, **given: Any) -> None:
     Example:
       sudo wherry node run --log-level debug
     """
+    import gc
     import logging
 
     config = config_of(given)
+    gc.disable()  # until the engine is up: collecting what was just imported is a quarter of its start
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it would say on stderr that it saw a fork, for each program run
     from wherry.host import engine_log, launch, preflight
 
