@@ -55,6 +55,11 @@ class Config:
     max_pods: int = setting(250, "How many pods this node takes.")
     log_level: str = setting("info", f"What the engine logs: {', '.join(LEVELS)}.")
 
+    @property
+    def containerd(self) -> tuple[Path, Path, Path]:
+        """Where its containerd keeps its data, its sockets, and finds how pods are wired."""
+        return self.state / "containerd", self.run / "containerd", self.state / "cni"
+
 
 @dataclass(frozen=True)
 class Setting:

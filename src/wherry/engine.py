@@ -99,7 +99,7 @@ async def stop_pods(config: Config) -> None:
 
 
 def _containerd(config: Config) -> Containerd:
-    return Containerd(config.state / "containerd", config.run / "containerd", config.state / "cni")
+    return Containerd(*config.containerd)
 
 
 def _network(config: Config) -> NetworkSettings:
@@ -165,6 +165,8 @@ class Parts:
     mirror: Mirror
     containerd: Containerd
     runtime: Runtime
+    events: EventRecorder
+    network: Network
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -186,13 +188,16 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         tokens = Tokens(authority.signing_key(), ISSUER, clock)
         client = LocalClient(registry, tokens, WriteOptions(user=SYSTEM, manager="wherry"))
         containerd = _containerd(config)
-        starting = asyncio.ensure_future(containerd.start())
-        stack.callback(starting.cancel)
-        await bootstrap(client, addresses.service, (addresses.gateway, config.port))
-        await starting
+        mirror = Mirror()
+        events = EventRecorder(client.acting_as("wherry-controllers"), clock, "wherry", config.name)
+        network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
+        async with asyncio.TaskGroup() as preparations:
+            preparations.create_task(containerd.start())
+            await bootstrap(client, addresses.service, (addresses.gateway, config.port))
+            preparations.create_task(network.prepare())
         runtime = await stack.enter_async_context(CriRuntime(containerd.socket))
         server = _server(config, addresses, registry, tokens, NodeAccess(runtime))
-        parts = Parts(config, addresses, clock, authority, client, Mirror(), containerd, runtime)
+        parts = Parts(config, addresses, clock, authority, client, mirror, containerd, runtime, events, network)
         async with asyncio.TaskGroup() as tasks:
             actors = [spawn(tasks, "mirror", feed_mirror(registry, parts.mirror))]
             await parts.mirror.caught_up(store.revision)
@@ -214,15 +219,12 @@ Actor = tuple[str, Coroutine[Any, Any, None]]
 async def _actors(parts: Parts) -> AsyncIterator[Actor]:
     """Everything that reads the mirror and writes the API, in the order in which it starts."""
     config, clock, client, mirror = parts.config, parts.clock, parts.client, parts.mirror
-    events = EventRecorder(client.acting_as("wherry-controllers"), clock, "wherry", config.name)
-    yield "events", events.run()
+    yield "events", parts.events.run()
     for controller in controllers(parts.authority.ca.read_text()):
         actor = client.acting_as(f"{controller.name}-controller")
-        tell = partial(events.record, component=component_of(controller))
+        tell = partial(parts.events.record, component=component_of(controller))
         yield controller.name, Loop(controller, mirror, actor, clock, tell).run()
-    network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
-    await network.prepare()
-    yield "network", network.run()
+    yield "network", parts.network.run()
     node, kubelet = _node(config, parts.addresses), client.acting_as("kubelet")
     told = EventRecorder(kubelet, clock, "kubelet", config.name)
     yield "kubelet events", told.run()
@@ -231,7 +233,7 @@ async def _actors(parts: Parts) -> AsyncIterator[Actor]:
     yield "heartbeat", heartbeat.run()
     yield "containerd", Supervisor(parts.containerd, clock, heartbeat.runtime_is).run()
     yield "logs", LogRotation(parts.runtime, clock, node).run()
-    workers = PodWorkers(kubelet, mirror, parts.runtime, network, Cgroups(node), clock, told.record, node)
+    workers = PodWorkers(kubelet, mirror, parts.runtime, parts.network, Cgroups(node), clock, told.record, node)
     yield "pods", workers.run()
 
 

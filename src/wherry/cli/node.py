@@ -58,7 +58,8 @@ def run(detached: bool, **given: Any) -> None:
         preflight.check(config)
         with launch.holding(config):
             engine_log.begin(config, foreground=not detached)
-            from wherry import engine  # takes a second, and is not needed to say what is wrong
+            _launch_containerd(config)
+            from wherry import engine  # takes most of a start, and is not needed to say what is wrong
 
             engine.main(config)
     except (preflight.NotReady, launch.LaunchError) as error:
@@ -66,6 +67,15 @@ def run(detached: bool, **given: Any) -> None:
     except Exception as error:
         logging.getLogger("wherry").exception("the engine ended")
         fail(_why(config, error))
+
+
+def _launch_containerd(config: Config) -> None:
+    """It gets ready while the engine is loaded; the engine adopts it, and says what is wrong if it has ended."""
+    from wherry.node.containerd_process import ContainerdProcess
+
+    containerd = ContainerdProcess(*config.containerd)
+    if containerd.find() is None:
+        containerd.launch()
 
 
 def _why(config: Config, error: BaseException) -> str:

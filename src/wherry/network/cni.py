@@ -10,6 +10,7 @@ from wherry.network.settings import NetworkSettings
 
 FILE = "10-wherry.conflist"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_LINKS = Path("/sys/class/net")
 _WAS_OFF = "forwarding-was-off"
 
 
@@ -35,12 +36,15 @@ async def prepare(settings: NetworkSettings, directory: Path) -> None:
     """Write the configuration into `directory`; make bridge, route and forwarding be there. May be repeated."""
     await asyncio.to_thread(_write, directory, conflist(settings))
     bridge = settings.bridge
-    if (await process.run("ip", "link", "show", "dev", bridge, check=False)).code:
-        await process.run("ip", "link", "add", "name", bridge, "type", "bridge")
-    await process.run("ip", "addr", "replace", f"{settings.gateway}/{settings.prefix}", "dev", bridge)
-    await process.run("ip", "link", "set", "dev", bridge, "up")
-    # Keeps the whole range on this machine: addresses without a Service are refused here and leak nowhere.
-    await process.run("ip", "route", "replace", settings.services, "dev", bridge)
+    there = await asyncio.to_thread((_LINKS / bridge).exists)
+    orders = [] if there else [f"link add name {bridge} type bridge"]
+    orders += [
+        f"addr replace {settings.gateway}/{settings.prefix} dev {bridge}",
+        f"link set dev {bridge} up",
+        # Keeps the whole range on this machine: addresses without a Service are refused here and leak nowhere.
+        f"route replace {settings.services} dev {bridge}",
+    ]
+    await process.run("ip", "-batch", "-", stdin="\n".join([*orders, ""]).encode())
     await asyncio.to_thread(_forward, directory / _WAS_OFF)
 
 

@@ -1,115 +1,25 @@
-"""A containerd of the node's own: its config, its process, its end.
+"""A containerd of the node's own, from its start to its end.
 
-It runs detached, so that pods outlive this process; `start` adopts the one that a pidfile names. The pidfile holds the
-process's start time too, as a pid alone may be another's by now.
+It runs detached, so that pods outlive this process; `start` adopts the one that a pidfile names.
 """
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.node import sandbox_image
+from wherry.node.containerd_process import CNI_BIN, ContainerdProcess, Process
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import RuntimeFailure
 from wherry.process import ProgramError, run
 
-# What a node does not use, or what would only probe for devices at each start.
-_DISABLED = (
-    "io.containerd.snapshotter.v1.aufs",
-    "io.containerd.snapshotter.v1.btrfs",
-    "io.containerd.snapshotter.v1.devmapper",
-    "io.containerd.snapshotter.v1.zfs",
-    "io.containerd.internal.v1.opt",
-    "io.containerd.internal.v1.restart",
-    "io.containerd.internal.v1.tracing",
-    "io.containerd.tracing.processor.v1.otlp",
-)
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
-_LOG_BYTES = 10 << 20
-# The shell writes the pidfile: this process may die at any time, and a containerd that nobody knows holds its lock.
-_LAUNCH = """
-log=$1 pidfile=$2; shift 2
-setsid "$@" </dev/null >>"$log" 2>&1 &
-set -- $(cat /proc/$!/stat) && echo "$1 ${22}" >"$pidfile"
-"""
-
-
-def _launch(argv: Sequence[str]) -> None:
-    """Without pipes: containerd must not inherit one, or whoever reads it would wait for containerd's end."""
-    subprocess.run(
-        ("sh", "-c", _LAUNCH, "sh", *argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        timeout=30,
-    )
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process that cannot be mistaken for a later one of the same pid."""
-
-    pid: int
-    started: int  # field 22 of /proc/PID/stat, in clock ticks since boot
-
-    def alive(self) -> bool:
-        return find_process(self.pid) == self
-
-
-def find_process(pid: int) -> Process | None:
-    """The living process of that pid; a zombie is not alive."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in "ZX" else Process(pid, int(fields[19]))
-
-
-def render_config(root: Path, state: Path, cni_conf: Path, cni_bin: Sequence[Path], registry: Path) -> str:
-    """containerd's config (version 2). JSON strings are TOML strings.
-
-    Every `stats_collect_period` containerd walks the files of all containers, for a disk usage that nothing asks for.
-    """
-    cri = '[plugins."io.containerd.grpc.v1.cri"'
-    return f"""version = 2
-root = {json.dumps(str(root))}
-state = {json.dumps(str(state))}
-disabled_plugins = {json.dumps(list(_DISABLED))}
-
-[grpc]
-address = {json.dumps(str(state / "containerd.sock"))}
-
-{cri}]
-sandbox_image = {json.dumps(sandbox_image.REFERENCE)}
-restrict_oom_score_adj = true
-netns_mounts_under_state_dir = true
-stream_server_address = "127.0.0.1"
-stream_server_port = "0"
-stats_collect_period = 3600
-
-{cri}.containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-
-{cri}.containerd.runtimes.runc.options]
-Root = {json.dumps(str(state / "runc"))}
-
-{cri}.cni]
-bin_dir = {json.dumps(":".join(map(str, cni_bin)))}
-conf_dir = {json.dumps(str(cni_conf))}
-
-{cri}.registry]
-config_path = {json.dumps(str(registry))}
-"""
 
 
 class Containerd:
@@ -121,39 +31,28 @@ class Containerd:
         state: Path,
         cni_conf: Path,
         *,
-        cni_bin: Sequence[Path] = (Path("/usr/lib/cni"),),
+        cni_bin: Sequence[Path] = CNI_BIN,
         registry_config: Path | None = None,
     ) -> None:
         self.root = root
         self.state = state
         self.socket = str(state / "containerd.sock")
         self.log = root / "containerd.log"
-        self._config = root / "containerd.toml"
-        self._pidfile = state / "containerd.pid"
-        registry = registry_config or root / "certs.d"
-        self._wanted = render_config(root / "data", state, cni_conf, cni_bin, registry)
+        self._process = ContainerdProcess(root, state, cni_conf, cni_bin=cni_bin, registry_config=registry_config)
 
     def process(self) -> Process | None:
         """The one that runs, if it does."""
-        try:
-            pid, started = map(int, self._pidfile.read_text().split())
-        except (FileNotFoundError, ValueError):
-            return None
-        known = Process(pid, started)
-        return known if known.alive() else None
+        return self._process.find()
 
     async def start(self) -> None:
         """Adopt the running one, or start one; returns when the CRI answers and the sandbox image is there."""
         running = self.process()
-        if running and self._configured():
+        if running and self._process.configured():
             await self._ready(running)
             return
         if running:  # another config: a restart leaves the containers running
             await self.stop()
-        self._prepare()
-        argv = (str(self.log), str(self._pidfile), "containerd", "-c", str(self._config), "-l", "warn")
-        await asyncio.to_thread(_launch, argv)
-        process = self.process()
+        process = await asyncio.to_thread(self._process.launch)
         if process is None:
             raise ProgramError(f"containerd: ended at once: {self._last_words()}")
         await self._ready(process)
@@ -171,11 +70,11 @@ class Containerd:
             with contextlib.suppress(ProcessLookupError):
                 async with _opened(process) as (pidfd, ended):
                     await _end(pidfd, ended)
-        self._pidfile.unlink(missing_ok=True)
+        self._process.pidfile.unlink(missing_ok=True)
 
     async def remove(self) -> None:
         """Stop and remove every pod, then containerd, its mounts and all its data."""
-        if self._config.exists():
+        if self._process.config.exists():
             await self.start()
             async with CriRuntime(self.socket) as runtime:
                 await asyncio.gather(*(_remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
@@ -184,16 +83,6 @@ class Containerd:
             await run("umount", "-l", path, check=False)
         for directory in (self.root, self.state):
             await asyncio.to_thread(shutil.rmtree, directory, True)
-
-    def _configured(self) -> bool:
-        return self._config.exists() and self._config.read_text() == self._wanted
-
-    def _prepare(self) -> None:
-        for path in (self.root, self.state):
-            path.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self._config.write_text(self._wanted)
-        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
 
     async def _ready(self, process: Process) -> None:
         async with CriRuntime(self.socket) as runtime:

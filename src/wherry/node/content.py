@@ -60,7 +60,7 @@ async def import_layout(socket: str, built_layout: Path, reference: str, digest:
             return Imported(0, 0, time.monotonic() - begun)
         await calls.lease()
         copied = await _copy(calls, image)
-        await unpack(calls, image.layers, image.chains)
+        await unpack(calls, image.layers, image.diff_ids)
         await hold(calls, image.manifest.digest, image.config.digest, image.layers, image.chains)
         for name in names:
             await calls.put_image(pb.NamedImage(name=name, labels=PINNED, target=image.manifest))
@@ -75,7 +75,12 @@ class _Image:
     manifest: pb.Descriptor
     config: pb.Descriptor
     layers: tuple[pb.Descriptor, ...]
-    chains: tuple[str, ...]  # the snapshots' names: one for each layer with all below it
+    diff_ids: tuple[str, ...]  # the layers' digests before compression
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The snapshots' names: one for each layer with all below it."""
+        return chain_ids(self.diff_ids)
 
     @property
     def blobs(self) -> list[pb.Descriptor]:
@@ -101,9 +106,7 @@ def _read(layout: Path, digest: str) -> _Image:
     layers = tuple(map(_descriptor, manifest["layers"]))
     if len(layers) != len(diff_ids):
         raise RuntimeFailure("INVALID_ARGUMENT", f"{digest}: {len(layers)} layers, and {len(diff_ids)} in the config")
-    return _Image(
-        layout, pb.Descriptor(media_type=kind, digest=digest, size=len(raw)), config, layers, chain_ids(diff_ids)
-    )
+    return _Image(layout, pb.Descriptor(media_type=kind, digest=digest, size=len(raw)), config, layers, tuple(diff_ids))
 
 
 def _path(layout: Path, digest: str) -> Path:

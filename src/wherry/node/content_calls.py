@@ -46,12 +46,13 @@ class ContentCalls:
         finally:
             await self.channel.close(None)
 
-    async def lease(self) -> None:
-        """From here on keep what is written."""
-        until = (datetime.now(UTC) + _LEASE_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")
-        request = pb.CreateLeaseRequest(id=self._id, labels={"containerd.io/gc.expire": until})
+    async def lease(self, life: timedelta = _LEASE_LIFE) -> None:
+        """From here on keep what is written. A second lease takes the place of the first, which ends by itself."""
+        lease = f"wherry-{uuid.uuid4().hex}"
+        until = (datetime.now(UTC) + life).strftime("%Y-%m-%dT%H:%M:%SZ")
+        request = pb.CreateLeaseRequest(id=lease, labels={"containerd.io/gc.expire": until})
         await self._call("leases.v1.Leases/Create", request, pb.CreateLeaseResponse)
-        self._leased = True
+        self._id, self._leased = lease, True
 
     async def has_blob(self, digest: str) -> bool:
         request = pb.BlobInfoRequest(digest=digest)
@@ -122,13 +123,16 @@ class ContentCalls:
         request = pb.SnapshotRequest(snapshotter=SNAPSHOTTER, key=name)
         return await self._found("snapshots.v1.Snapshots/Stat", request, pb.StatSnapshotResponse) is not None
 
-    async def unpack(self, layer: pb.Descriptor, name: str, parent: str) -> None:
-        """Make the snapshot `name` of `parent` and a layer."""
+    async def unpack(self, layer: pb.Descriptor, diff_id: str, name: str, parent: str) -> None:
+        """Make the snapshot `name` of `parent` and a layer whose digest is `diff_id` before compression."""
         key = f"{self._id}-{name[-12:]}"
         prepare = pb.PrepareSnapshotRequest(snapshotter=SNAPSHOTTER, key=key, parent=parent)
         mounts = (await self._call("snapshots.v1.Snapshots/Prepare", prepare, pb.PrepareSnapshotResponse)).mounts
         apply = pb.ApplyRequest(diff=layer, mounts=mounts)
-        await self._call("diff.v1.Diff/Apply", apply, pb.ApplyResponse, _UNPACK_SECONDS)
+        applied = (await self._call("diff.v1.Diff/Apply", apply, pb.ApplyResponse, _UNPACK_SECONDS)).applied
+        if applied.digest != diff_id:  # under this name other images would take it for theirs
+            message = f"layer {layer.digest} is {applied.digest} when it is unpacked, and the config says {diff_id}"
+            raise RuntimeFailure("INVALID_ARGUMENT", message)
         commit = pb.CommitSnapshotRequest(snapshotter=SNAPSHOTTER, name=name, key=key)
         try:
             await self._call("snapshots.v1.Snapshots/Commit", commit, Empty)

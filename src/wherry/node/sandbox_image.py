@@ -11,7 +11,9 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-REFERENCE = "wherry.local/sandbox:1"
+from wherry.node.containerd_process import SANDBOX_IMAGE
+
+REFERENCE = SANDBOX_IMAGE
 BINARY = Path("/usr/bin/catatonit")
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}

@@ -28,14 +28,15 @@ def _sha256(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-async def unpack(calls: ContentCalls, layers: Sequence[pb.Descriptor], chains: Sequence[str]) -> None:
+async def unpack(calls: ContentCalls, layers: Sequence[pb.Descriptor], diff_ids: Sequence[str]) -> None:
     """Make the snapshots that lack, from the topmost one that is there upwards."""
+    chains = chain_ids(diff_ids)
     first = len(chains)
     while first and not await calls.has_snapshot(chains[first - 1]):
         first -= 1
     for number in range(first, len(chains)):
         parent = chains[number - 1] if number else ""
-        await calls.unpack(layers[number], chains[number], parent)
+        await calls.unpack(layers[number], diff_ids[number], chains[number], parent)
 
 
 async def hold(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wherry.node.containerd import Containerd, Process, find_process, render_config
+from wherry.node.containerd import Containerd
+from wherry.node.containerd_process import Process, find_process, render_config
 from wherry.process import ProgramError
 
 
