@@ -48,7 +48,7 @@ class Trial:
     exit_code: int | None = None  # after the order to stop
     inside: Inside | None = None
     failure: str = ""  # why it did not run or answer
-    log: Sequence[str] = ()  # its last lines, where it failed
+    log: Sequence[str] = ()  # its last lines, where it failed or answered with an error of its own
 
     @property
     def answered(self) -> bool:
@@ -99,7 +99,7 @@ async def _watched(client: HttpClient, clock: Clock, subject: Subject, name: str
     if waiting.done() and not waiting.cancelled():
         return Trial(subject=subject, failure=failure, log=await _log(client, subject, name))
     inside = await _look(client, subject, name)
-    log = await _log(client, subject, name) if failure else ()
+    log = await _log(client, subject, name) if failure or status >= 500 else ()
     to_stop, code = await _stopped(client, subject, name, view)
     return Trial(
         subject=subject,

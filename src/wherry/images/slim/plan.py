@@ -90,7 +90,7 @@ def _why(file: File, facts: _Facts) -> str:
         if folder in facts.tests:
             return facts.tests[folder]
         folder = folder.rpartition("/")[0]
-    if file.owner is not None and file.owner.kind == "python" and file.owner.name in facts.installers:
+    if _is_installer(file) and file.owner is not None and file.owner.name in facts.installers:
         return f"no package needs {file.owner.name} and no module imports it"
     if _CACHES.search(path):
         return "a cache or a history: nothing reads it at run time"
@@ -101,6 +101,17 @@ def _why(file: File, facts: _Facts) -> str:
     if _DOCS.search(path):
         return "documentation and translations of the system"
     return ""
+
+
+def _is_installer(file: File) -> bool:
+    """Whether it is of pip, setuptools or wheel; not of a copy that another package keeps within itself."""
+    owner = file.owner
+    return (
+        owner is not None
+        and owner.kind == "python"
+        and owner.name in _INSTALLERS
+        and site(f"{owner.root}/x") == owner.root
+    )
 
 
 def site(path: str) -> str:
@@ -132,7 +143,10 @@ def _unused_tests(names: Mapping[str, set[str]], started: set[str]) -> dict[str,
         for folder in needed:  # what stays may name others
             used = used.union(*(names[path] for path in folders[folder]))
             del left[folder]
-    return {folder: f"tests, and no module outside of them names {name}" for folder, name in left.items()}
+    return {
+        folder: f"tests of {name.partition('.')[0]}: no module outside of them names {name}"
+        for folder, name in left.items()
+    }
 
 
 def _entry_points(entries: Mapping[str, str]) -> set[str]:
@@ -146,7 +160,7 @@ def _is_used(name: str, used: set[str]) -> bool:
 
 def _unused_installers(report: Report, names: Mapping[str, set[str]], scripts: str) -> frozenset[str]:
     """pip, setuptools and wheel, where no other package asks for them, no module imports them, no script calls them."""
-    own = {file.path for file in report.files if file.owner is not None and file.owner.name in _INSTALLERS}
+    own = {file.path for file in report.files if _is_installer(file)}
     used = {name.partition(".")[0] for path, found in names.items() if path not in own for name in found}
     used |= set(re.findall(r"\w+", scripts))
     wanted = {need for one in report.packages for need in one.package.needs if one.package.name not in _INSTALLERS}
@@ -154,10 +168,11 @@ def _unused_installers(report: Report, names: Mapping[str, set[str]], scripts: s
 
 
 def summary(removals: Sequence[Removal]) -> Iterator[tuple[str, int, int]]:
-    """(why, files, bytes), the largest first."""
-    sums: dict[str, tuple[int, int]] = {}
+    """(why, files, bytes), the largest first; reasons that begin alike, as for the tests of a package, are one."""
+    sums: dict[str, tuple[set[str], int, int]] = {}
     for one in removals:
-        files, size = sums.get(one.why, (0, 0))
-        sums[one.why] = (files + 1, size + one.size)
-    for why, (files, size) in sorted(sums.items(), key=lambda item: -item[1][1]):
-        yield why, files, size
+        kind = one.why.partition(":")[0]
+        reasons, files, size = sums.get(kind, (set(), 0, 0))
+        sums[kind] = ({*reasons, one.why}, files + 1, size + one.size)
+    for kind, (reasons, files, size) in sorted(sums.items(), key=lambda item: -item[1][2]):
+        yield next(iter(reasons)) if len(reasons) == 1 else f"{kind}, in {len(reasons)} folders", files, size

@@ -79,6 +79,16 @@ def test_headers_stay_where_something_compiles(tmp_path: Path) -> None:
     assert f"{SITE}/shop/include/core.h" not in {one.path for one in planned(image(tmp_path, tar(compiling)))}
 
 
+def test_a_copy_within_another_package_is_none_of_the_installers(tmp_path: Path) -> None:
+    vendor = f"{SITE}/shop/_vendor"
+    more: dict[str, bytes | None] = {
+        f"{vendor}/wheel/__init__.py": b"",
+        f"{vendor}/wheel-1.dist-info/METADATA": META % b"wheel",
+        f"{vendor}/wheel-1.dist-info/RECORD": b"wheel/__init__.py,,\n",
+    }
+    assert "shop/_vendor/wheel/__init__.py" not in paths_of(tmp_path, more)
+
+
 def test_what_is_to_be_kept_is_kept(tmp_path: Path) -> None:
     paths = {one.path for one in planned(image(tmp_path, tar(FILES)), (f"/{SITE}/shop/",))}
     assert not any("/shop/" in path for path in paths)
