@@ -1,0 +1,460 @@
+"""The node's registry by the distribution specification: blobs, uploads, manifests, tags, referrers, deletion."""
+
+import asyncio
+import os
+import socket
+import uuid
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+
+from tests.contract.registry.conftest import Pushable, World, code, descriptor, digest_of, pushable, registry_of
+from tests.support.content import FakeContent, StoreFailure
+from tests.support.runtime import FakeRuntime
+from tests.unit.images.size.test_size import NAME, image, tar
+from wherry.clock import SystemClock
+from wherry.images.layout import INDEX, MANIFEST, Layout
+from wherry.images.registry.client import DOCKER_INDEX, DOCKER_MANIFEST, Repository
+from wherry.images.registry.credentials import Credentials
+from wherry.images.registry.server.listen import listen
+from wherry.images.registry.server.uploads import MOST_UPLOADS
+from wherry.images.registry.session import Session
+from wherry.images.registry.transfer import pull, push
+from wherry.node.content_calls import ContentCalls
+from wherry.node.registry_content import RegistryContent
+
+
+@pytest.fixture
+def name() -> str:
+    """A repository that no other test knows."""
+    return f"team/app-{uuid.uuid4().hex[:8]}"
+
+
+async def test_a_client_finds_out_that_it_is_a_registry(world: World) -> None:
+    status, headers, _ = await world.ask("GET", "/v2/")
+    assert (status, headers["Docker-Distribution-Api-Version"]) == (200, "registry/2.0")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "word"),
+    [
+        ("GET", "/v2/UPPER/tags/list", 400, "NAME_INVALID"),
+        ("GET", "/v2/a%2F..%2Fb/manifests/1", 400, "NAME_INVALID"),
+        ("GET", "/v2/app/blobs/sha256:12", 400, "DIGEST_INVALID"),
+        ("GET", "/v2/app/manifests/.no", 400, "MANIFEST_INVALID"),
+        ("POST", "/v2/app/manifests/1", 405, "UNSUPPORTED"),
+        ("GET", "/elsewhere", 404, "NAME_UNKNOWN"),
+        ("GET", "/v2/none/tags/list", 404, "NAME_UNKNOWN"),
+        ("GET", "/v2/none/manifests/1", 404, "MANIFEST_UNKNOWN"),
+        ("GET", f"/v2/none/blobs/sha256:{'0' * 64}", 404, "BLOB_UNKNOWN"),
+        ("PATCH", "/v2/none/blobs/uploads/none", 404, "BLOB_UPLOAD_UNKNOWN"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_the_specifications_words(
+    fake: World, method: str, path: str, status: int, word: str
+) -> None:
+    got, _, body = await fake.ask(method, path)
+    assert (got, code(body)) == (status, word)
+
+
+async def test_a_blob_goes_up_in_one_piece_and_comes_down_whole_or_in_parts(world: World) -> None:
+    data = os.urandom(2_500_000)
+    digest = await world.blob(data)
+    path = f"/v2/app/blobs/{digest}"
+    status, headers, body = await world.ask("HEAD", path)
+    assert (status, headers["Content-Length"], headers["Docker-Content-Digest"]) == (200, str(len(data)), digest)
+    status, _, body = await world.ask("GET", path)
+    assert (status, body) == (200, data)
+    for asked, expected in (("bytes=10-19", data[10:20]), ("bytes=2499990-", data[-10:]), ("bytes=-5", data[-5:])):
+        status, headers, body = await world.ask("GET", path, Range=asked)
+        assert (status, body) == (206, expected)
+        assert headers["Content-Range"].endswith(f"/{len(data)}")
+    status, headers, _ = await world.ask("GET", path, Range="bytes=2500000-")
+    assert (status, headers["Content-Range"]) == (416, f"bytes */{len(data)}")
+
+
+async def test_the_empty_blob_is_a_blob(world: World) -> None:
+    digest = await world.blob(b"")
+    status, _, body = await world.ask("GET", f"/v2/app/blobs/{digest}")
+    assert (status, body) == (200, b"")
+
+
+async def begin(world: World, name: str = "app") -> str:
+    status, headers, _ = await world.ask("POST", f"/v2/{name}/blobs/uploads/")
+    assert status == 202
+    return str(headers["Location"])
+
+
+async def test_a_blob_goes_up_in_chunks_that_follow_each_other(world: World) -> None:
+    data = os.urandom(3000)
+    location = await begin(world)
+    status, headers, _ = await world.ask("PATCH", location, data[:1000], Content_Range="0-999")
+    assert (status, headers["Range"]) == (202, "0-999")
+    status, headers, body = await world.ask("PATCH", location, data[2000:], Content_Range="2000-2999")
+    assert (status, headers["Range"], code(body)) == (416, "0-999", "BLOB_UPLOAD_INVALID")
+    status, _, body = await world.ask("PATCH", location, data[1000:], Content_Range="1000-1500")
+    assert (status, code(body)) == (400, "SIZE_INVALID")
+    status, headers, _ = await world.ask("PATCH", location, data[1000:2000], Content_Range="1000-1999")
+    assert status == 202
+    status, headers, _ = await world.ask("GET", location)
+    assert (status, headers["Range"]) == (204, "0-1999")
+    status, headers, _ = await world.ask("PUT", f"{location}?digest={digest_of(data)}", data[2000:])
+    assert (status, headers["Location"]) == (201, f"/v2/app/blobs/{digest_of(data)}")
+    assert (await world.ask("GET", headers["Location"]))[2] == data
+    assert (await world.ask("GET", location))[0] == 404
+
+
+async def test_bytes_that_are_not_the_digests_are_refused_and_never_served(world: World) -> None:
+    data, other = os.urandom(1000), digest_of(os.urandom(10))
+    status, _, body = await world.ask("POST", f"/v2/app/blobs/uploads/?digest={other}", data)
+    assert (status, code(body)) == (400, "DIGEST_INVALID")
+    location = await begin(world)
+    await world.ask("PATCH", location, data)
+    status, _, body = await world.ask("PUT", f"{location}?digest={other}")
+    assert (status, code(body)) == (400, "DIGEST_INVALID")
+    for digest in (other, digest_of(data)):
+        assert (await world.ask("HEAD", f"/v2/app/blobs/{digest}"))[0] == 404
+
+
+async def test_an_upload_needs_a_digest_at_its_end(world: World) -> None:
+    location = await begin(world)
+    status, _, body = await world.ask("PUT", location, b"data")
+    assert (status, code(body)) == (400, "DIGEST_INVALID")
+
+
+async def test_a_cancelled_upload_is_gone(world: World) -> None:
+    location, data = await begin(world), os.urandom(100)
+    await world.ask("PATCH", location, data)
+    assert (await world.ask("DELETE", location))[0] == 204
+    status, _, body = await world.ask("PUT", f"{location}?digest={digest_of(data)}")
+    assert (status, code(body)) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert (await world.ask("HEAD", f"/v2/app/blobs/{digest_of(data)}"))[0] == 404
+
+
+async def test_an_upload_belongs_to_its_repository(fake: World) -> None:
+    location = await begin(fake, "one")
+    assert (await fake.ask("PATCH", location.replace("/one/", "/two/"), b"data"))[0] == 404
+
+
+async def test_an_upload_that_breaks_off_goes_on_where_it_stopped(world: World) -> None:
+    data = os.urandom(3_000_000)
+    location = await begin(world)
+    _, writer = await asyncio.open_unix_connection(str(world.socket))
+    writer.write(f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode())
+    writer.write(data[:2_000_000])
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(10):  # until the server has seen the end of it
+        while True:
+            came = int((await world.ask("GET", location))[1]["Range"].partition("-")[2]) + 1
+            status, _, _ = await world.ask("PATCH", location, data[came:], Content_Range=f"{came}-{len(data) - 1}")
+            if status == 202:
+                break
+            assert status in (409, 416)
+    assert (await world.ask("HEAD", f"/v2/app/blobs/{digest_of(data)}"))[0] == 404
+    assert (await world.ask("PUT", f"{location}?digest={digest_of(data)}"))[0] == 201
+    assert (await world.ask("GET", f"/v2/app/blobs/{digest_of(data)}"))[2] == data
+
+
+async def test_one_blob_from_many_clients_at_once(world: World) -> None:
+    data = os.urandom(3_000_000)
+    digests = await asyncio.gather(*(world.blob(data, f"app{number}") for number in range(5)))
+    assert set(digests) == {digest_of(data)}
+    assert (await world.ask("GET", f"/v2/app/blobs/{digests[0]}"))[2] == data
+
+
+async def test_a_blob_that_is_here_is_mounted_and_not_sent(world: World) -> None:
+    digest = await world.blob(os.urandom(100), "base")
+    status, headers, _ = await world.ask("POST", f"/v2/app/blobs/uploads/?mount={digest}&from=base")
+    assert (status, headers["Location"]) == (201, f"/v2/app/blobs/{digest}")
+    status, headers, _ = await world.ask("POST", f"/v2/app/blobs/uploads/?mount={digest_of(os.urandom(9))}&from=base")
+    assert status == 202
+    assert "/blobs/uploads/" in headers["Location"]
+
+
+async def test_a_pushed_image_has_its_own_name_and_one_below_each_address(world: World, name: str) -> None:
+    made = await world.image("1.0", name=name)
+    for path in (f"/v2/{name}/manifests/1.0", f"/v2/{name}/manifests/{made.digest}"):
+        status, headers, body = await world.ask("GET", path)
+        assert (status, headers["Content-Type"], body) == (200, MANIFEST, made.manifest)
+        status, headers, body = await world.ask("HEAD", path)
+        assert (status, headers["Docker-Content-Digest"]) == (200, made.digest)
+        assert headers["Content-Length"] == str(len(made.manifest))
+    names = {one.name for one in await world.content.records() if one.target.digest == made.digest}
+    hosts = ("docker.io", "127.0.0.1:5050", "localhost:5050")
+    assert names == {f"{host}/{name}{end}" for host in hosts for end in (":1.0", f"@{made.digest}")}
+
+
+@pytest.mark.root
+async def test_pods_have_the_image_when_the_push_is_answered(real: World, name: str) -> None:
+    assert real.containerd is not None
+    made = await real.image("1.0", name=name)
+    runtime = real.content._runtime  # type: ignore[attr-defined]
+    for written in (f"127.0.0.1:5050/{name}:1.0", f"{name}:1.0", f"localhost:5050/{name}@{made.digest}"):
+        found = await runtime.image(written)
+        assert found is not None
+        assert found.id == digest_of(made.config)
+        assert found.pinned
+
+
+def changed(made: Pushable, **fields: object) -> bytes:
+    return orjson.dumps({**orjson.loads(made.manifest), **fields})
+
+
+async def test_a_manifest_that_lacks_a_blob_is_refused(world: World, name: str) -> None:
+    made = pushable()
+    await world.blob(made.config)
+    status, _, body = await world.ask("PUT", f"/v2/{name}/manifests/1", made.manifest, Content_Type=MANIFEST)
+    assert (status, code(body)) == (404, "MANIFEST_BLOB_UNKNOWN")
+    assert digest_of(made.layer) in body.decode()
+    assert (await world.ask("GET", f"/v2/{name}/tags/list"))[0] == 404
+
+
+async def test_manifests_that_are_none_are_refused(fake: World) -> None:
+    made = pushable()
+    await fake.blob(made.layer)
+    await fake.blob(made.config)
+    wrong_size = changed(made, config={**descriptor("x/y", made.config), "size": 1})
+    for data, kind, status, word in (
+        (b"{", MANIFEST, 400, "MANIFEST_INVALID"),
+        (b"[]", MANIFEST, 400, "MANIFEST_INVALID"),
+        (made.manifest, INDEX, 400, "MANIFEST_INVALID"),
+        (made.manifest, "application/vnd.docker.distribution.manifest.v1+json", 400, "MANIFEST_INVALID"),
+        (changed(made, schemaVersion=1), MANIFEST, 400, "MANIFEST_INVALID"),
+        (changed(made, layers=[{"digest": "../../x"}]), MANIFEST, 400, "MANIFEST_INVALID"),
+        (changed(made, layers=[]), MANIFEST, 400, "MANIFEST_INVALID"),
+        (changed(made, annotations=[1]), MANIFEST, 400, "MANIFEST_INVALID"),
+        (wrong_size, MANIFEST, 400, "SIZE_INVALID"),
+        (b" " * (5 << 20), MANIFEST, 413, "SIZE_INVALID"),
+    ):
+        got, _, body = await fake.ask("PUT", "/v2/app/manifests/1", data, Content_Type=kind)
+        assert (got, code(body)) == (status, word), data[:300]
+    assert await fake.manifest(made.manifest, digest_of(b"another")) == 400
+    assert not await fake.content.records()
+
+
+async def test_a_layer_that_is_not_what_the_config_says_is_refused(world: World, name: str) -> None:
+    """Its snapshot would have the name of another image's."""
+    for made in (pushable(diff_id=digest_of(b"another")), pushable(layer=b"no archive" * 100)):
+        await world.blob(made.layer)
+        await world.blob(made.config)
+        status, _, body = await world.ask("PUT", f"/v2/{name}/manifests/1", made.manifest, Content_Type=MANIFEST)
+        assert (status, code(body)) == (400, "MANIFEST_INVALID")
+    assert (await world.ask("GET", f"/v2/{name}/tags/list"))[0] == 404
+
+
+async def test_an_image_for_another_platform_is_kept_and_not_unpacked(world: World, name: str) -> None:
+    made = await world.image("1", pushable(platform="arm64", diff_id=digest_of(b"another")), name)
+    assert (await world.ask("GET", f"/v2/{name}/manifests/1"))[2] == made.manifest
+
+
+async def test_indexes_and_dockers_own_types(world: World, name: str) -> None:
+    first, second = await world.image("a", name=name), pushable()
+    await world.blob(second.layer)
+    await world.blob(second.config)
+    docker = changed(second, mediaType=DOCKER_MANIFEST)
+    assert await world.manifest(docker, digest_of(docker), DOCKER_MANIFEST, name) == 201
+    listed = [descriptor(MANIFEST, first.manifest), descriptor(DOCKER_MANIFEST, docker)]
+    for kind in (INDEX, DOCKER_INDEX):
+        index = orjson.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": listed})
+        assert await world.manifest(index, "all", kind, name) == 201
+        status, headers, body = await world.ask("GET", f"/v2/{name}/manifests/all")
+        assert (status, headers["Content-Type"], body) == (200, kind, index)
+    lacking = orjson.dumps({"schemaVersion": 2, "manifests": [*listed, descriptor(MANIFEST, os.urandom(9))]})
+    assert await world.manifest(lacking, "all", INDEX, name) == 404
+    assert (await world.ask("GET", f"/v2/{name}/manifests/all"))[2] == index
+
+
+async def test_tags_come_in_order_and_in_pages(world: World, name: str) -> None:
+    made = await world.image("b", name=name)
+    for tag in ("c", "a", "d"):
+        assert await world.manifest(made.manifest, tag, name=name) == 201
+    status, _, body = await world.ask("GET", f"/v2/{name}/tags/list")
+    assert (status, orjson.loads(body)) == (200, {"name": name, "tags": ["a", "b", "c", "d"]})
+    seen, path = [], f"/v2/{name}/tags/list?n=3"
+    while path:
+        _, headers, body = await world.ask("GET", path)
+        seen.append(orjson.loads(body)["tags"])
+        link = headers.get("Link", "")
+        path = link.partition(">")[0].removeprefix("<")
+        assert not link or link.endswith('; rel="next"')
+    assert seen == [["a", "b", "c"], ["d"]]
+    assert orjson.loads((await world.ask("GET", f"/v2/{name}/tags/list?n=0"))[2])["tags"] == []
+    assert (await world.ask("GET", f"/v2/{name}/tags/list?n=x"))[0] == 400
+
+
+async def test_the_catalog_has_each_repository_once(world: World, name: str) -> None:
+    await world.image("1", name=name)
+    _, _, body = await world.ask("GET", "/v2/_catalog")
+    assert orjson.loads(body)["repositories"].count(name) == 1
+
+
+async def test_what_hangs_on_an_image_is_found_by_it(world: World, name: str) -> None:
+    subject = await world.image("1", name=name)
+    hung = {}
+    for kind in ("application/spdx+json", "application/x.signature"):
+        config = await world.blob(b"{}")
+        layer = os.urandom(50)
+        await world.blob(layer)
+        manifest = orjson.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "artifactType": kind,
+                "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+                "layers": [descriptor(kind, layer)],
+                "subject": descriptor(MANIFEST, subject.manifest),
+                "annotations": {"made": "here"},
+            }
+        )
+        path = f"/v2/{name}/manifests/{digest_of(manifest)}"
+        status, headers, _ = await world.ask("PUT", path, manifest, Content_Type=MANIFEST)
+        assert (status, headers["OCI-Subject"]) == (201, subject.digest)
+        hung[kind] = digest_of(manifest)
+    status, headers, body = await world.ask("GET", f"/v2/{name}/referrers/{subject.digest}")
+    assert (status, headers["Content-Type"]) == (200, INDEX)
+    assert {one["artifactType"]: one["digest"] for one in orjson.loads(body)["manifests"]} == hung
+    path = f"/v2/{name}/referrers/{subject.digest}?artifactType=application/x.signature"
+    _, headers, body = await world.ask("GET", path)
+    assert headers["OCI-Filters-Applied"] == "artifactType"
+    (one,) = orjson.loads(body)["manifests"]
+    assert (one["digest"], one["annotations"]) == (hung["application/x.signature"], {"made": "here"})
+    _, _, body = await world.ask("GET", f"/v2/{name}/referrers/{digest_of(b'none')}")
+    assert orjson.loads(body)["manifests"] == []
+
+
+async def test_a_deleted_tag_leaves_the_manifest_and_a_deleted_manifest_no_tag(world: World, name: str) -> None:
+    made = await world.image("1", name=name)
+    await world.manifest(made.manifest, "2", name=name)
+    assert (await world.ask("DELETE", f"/v2/{name}/manifests/1"))[0] == 202
+    assert (await world.ask("GET", f"/v2/{name}/manifests/1"))[0] == 404
+    assert (await world.ask("GET", f"/v2/{name}/manifests/{made.digest}"))[0] == 200
+    assert (await world.ask("DELETE", f"/v2/{name}/manifests/{made.digest}"))[0] == 202
+    for reference in ("2", made.digest):
+        assert (await world.ask("GET", f"/v2/{name}/manifests/{reference}"))[0] == 404
+    assert not [one for one in await world.content.records() if one.target.digest == made.digest]
+    assert (await world.ask("DELETE", f"/v2/{name}/manifests/1"))[0] == 404
+
+
+async def test_what_a_container_was_made_of_is_not_deleted(fake: World) -> None:
+    made = await fake.image()
+    assert isinstance(fake.content, FakeContent)
+    fake.content.using[digest_of(made.config)] = "web-1"
+    status, _, body = await fake.ask("DELETE", "/v2/app/manifests/1")
+    assert (status, code(body)) == (409, "DENIED")
+    assert "web-1" in body.decode()
+    assert (await fake.ask("GET", "/v2/app/manifests/1"))[0] == 200
+
+
+async def test_uploads_are_bounded(fake: World) -> None:
+    locations = [await begin(fake) for _ in range(MOST_UPLOADS)]
+    status, headers, body = await fake.ask("POST", "/v2/app/blobs/uploads/")
+    assert (status, code(body), headers["Retry-After"]) == (429, "TOOMANYREQUESTS", "1")
+    await fake.ask("DELETE", locations[0])
+    assert (await fake.ask("POST", "/v2/app/blobs/uploads/"))[0] == 202
+    status, _, _ = await fake.ask(
+        "POST", f"/v2/app/blobs/uploads/?digest={digest_of(b'')}", Content_Length=str(1 << 40)
+    )
+    assert status == 413
+
+
+async def test_a_store_that_is_away_is_told_and_what_was_under_way_begins_anew(fake: World) -> None:
+    location = await begin(fake)
+    assert isinstance(fake.content, FakeContent)
+    fake.content.away = True
+    status, _, body = await fake.ask("PATCH", location, b"data")
+    assert (status, code(body)) == (503, "UNAVAILABLE")
+    fake.content.away = False
+    assert (await fake.ask("PATCH", location, b"data"))[0] == 404
+    assert not fake.content.incoming
+
+
+async def test_the_port_asks_for_the_password_and_has_no_other_name(tmp_path: Path) -> None:
+    registry = registry_of(FakeContent(), tmp_path, StoreFailure)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with AsyncExitStack() as stack:
+            assert not await listen(registry, tmp_path / "r.sock", port, stack)
+    assert (tmp_path / "registry" / "password").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "registry" / "config.json").stat().st_mode & 0o777 == 0o600
+    password = (tmp_path / "registry" / "password").read_text().strip()
+    async with AsyncExitStack() as stack:
+        assert await listen(registry, tmp_path / "r.sock", port, stack)
+        assert (tmp_path / "r.sock").stat().st_mode & 0o777 == 0o600
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def ask(authorization: str, host: str = "") -> tuple[int, str]:
+            headers = {"Authorization": authorization, "Host": host or f"127.0.0.1:{port}"}
+            async with http.get(f"http://127.0.0.1:{port}/v2/", headers=headers) as answer:
+                return answer.status, answer.headers.get("WWW-Authenticate", "")
+
+        assert await ask("") == (401, 'Basic realm="wherry"')
+        assert (await ask(Credentials("wherry", "wrong").basic))[0] == 401
+        assert (await ask(f"Bearer {password}"))[0] == 401
+        right = Credentials("wherry", password).basic
+        assert (await ask(right))[0] == 200
+        assert (await ask(right, f"localhost:{port}"))[0] == 200
+        assert (await ask(right, "evil.example"))[0] == 403
+
+
+async def test_our_own_client_pushes_and_pulls(world: World, name: str, tmp_path: Path) -> None:
+    mine, theirs = image(tmp_path / "mine", tar({"a": b"1" * 100_000})), Layout.create(tmp_path / "theirs")
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        assert await listen(world.registry, tmp_path / "r.sock", port, stack)
+        http = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+        known = world.registry.login.credentials
+        remote = Repository(Session(http, f"127.0.0.1:{port}", SystemClock(), known, plain=True), name)
+        first, again = [await push(mine, NAME, remote, tag, lambda told: None) for tag in ("1", "2")]
+        made = await pull(remote, "2", theirs, "localhost/copy:1", "linux/amd64", lambda told: None)
+    assert first.sent > 0
+    assert (again.sent, made.digest) == (0, first.digest)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.root
+async def test_a_new_engine_removes_what_a_killed_one_left_half_written(real: World, name: str) -> None:
+    assert real.containerd is not None
+    location, data = await begin(real), os.urandom(100_000)
+    await real.ask("PATCH", location, data)
+    async with ContentCalls(real.containerd.socket) as calls:
+        assert len(await calls.writes()) == 1
+        async with RegistryContent(real.containerd.socket, FakeRuntime(), SystemClock()):
+            assert await calls.writes() == []
+    await real.ask("DELETE", location)
+    assert (await real.ask("HEAD", f"/v2/app/blobs/{digest_of(data)}"))[0] == 404
+
+
+@pytest.mark.root
+async def test_blobs_stay_between_their_upload_and_the_manifest(real: World, name: str) -> None:
+    assert real.containerd is not None
+    made = pushable()
+    await real.blob(made.layer)
+    await real.blob(made.config)
+    async with ContentCalls(real.containerd.socket) as calls:
+        await calls.lease()
+        await calls.collect()
+    assert await real.manifest(made.manifest, "1", name=name) == 201
+
+
+@pytest.mark.root
+async def test_an_image_survives_the_garbage_collection_without_the_pushs_lease(real: World, name: str) -> None:
+    assert real.containerd is not None
+    made = await real.image("1", name=name)
+    gone = await real.image("1", name=f"{name}-gone")
+    await real.ask("DELETE", f"/v2/{name}-gone/manifests/{gone.digest}")
+    leased = real.content._calls  # type: ignore[attr-defined]  # in four hours it would end by itself
+    await leased.collect()
+    async with ContentCalls(real.containerd.socket) as calls:
+        for blob in (made.layer, made.config, made.manifest):
+            assert await calls.has_blob(digest_of(blob))
+        for blob in (gone.layer, gone.config, gone.manifest):
+            assert not await calls.has_blob(digest_of(blob))
