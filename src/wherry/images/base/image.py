@@ -113,8 +113,11 @@ async def _compose(layout: Layout, paths: Sequence[Path], key: str) -> list[Base
     small = _image(layout, layers, key, [one for one in lock if one.name not in recipe.DEVELOPMENT], created)
     layers.append((_layer(layout, upper), "pip and venv, with bytecode"))
     whole = _image(layout, layers, key, lock, created)
-    layout.name(RUNTIME_REFERENCE, small)
-    layout.name(REFERENCE, whole)
+    for reference, manifest in ((RUNTIME_REFERENCE, small), (REFERENCE, whole)):
+        before = layout.find(reference)
+        if before is not None and before.digest != manifest.digest:  # images that stand on it are moved by its content
+            layout.name(f"{reference}-{_key(layout, before) or before.digest[7:23]}", before)
+        layout.name(reference, manifest)
     return [Base(REFERENCE, whole, made=True), Base(RUNTIME_REFERENCE, small, made=True)]
 
 
