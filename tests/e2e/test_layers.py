@@ -123,7 +123,7 @@ async def test_what_cannot_be_is_said(tmp_path: Path, wheels: Path) -> None:
     store = tmp_path / "store"
     folder = app_folder(tmp_path / "app", wheels)
     app = PythonApp(folder=folder, requirements=folder / "requirements.txt", command=("tool",))
-    with pytest.raises(ImageError, match=r"the base image .* is not here: `wherry image base`"):
+    with pytest.raises(ImageError, match=r"the base image .* is not here; `wherry image base`"):
         await build_layers(app, reference="app", store=store)
     await lend_python(Layout.create(store / "layout"))
     (folder / "requirements.txt").write_text(f"--no-index\n--find-links {wheels}\nabsent==1.0\n")

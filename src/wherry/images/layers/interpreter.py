@@ -5,61 +5,84 @@ import hashlib
 import marshal
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from wherry.images.errors import ImageError
-from wherry.images.layout import Descriptor, Layout
+from wherry.images.layers.base import Base
+from wherry.images.layout import Layout
 from wherry.process import ProgramError, run
 
-FORMAT = "1"
+FORMAT = "2"
 _SECONDS = 600.0
-_NEEDED = ("usr/bin/python3", "usr/lib/python3", "usr/lib/x86_64-linux-gnu/", "usr/lib/aarch64-linux-gnu/")
+_NEEDED = (
+    "usr/bin/python3",
+    "usr/lib/python3",
+    "usr/local/bin/python3",
+    "usr/local/lib/python3",
+    "usr/local/lib/libpy",
+)
+_LIBRARIES = ("x86_64-linux-gnu/", "aarch64-linux-gnu/")
 # Reference flags in marshal's newer formats depend on what else the process holds; format 2 has none (and PEP 552's 1
-# means: by hash, and not checked when it is loaded).
+# means: by hash, and not checked when it is loaded). The modules are those that the interpreter has loaded anyway.
 _SCRIPT = """
-import _imp, importlib.util, marshal, sys, warnings
-warnings.simplefilter("ignore")
+import _imp, marshal, sys
+import _frozen_importlib_external as external
+sys.warnoptions[:] = []
 out = []
 for name, source in marshal.load(sys.stdin.buffer):
     try:
         code = compile(source, "/" + name, "exec", dont_inherit=True, optimize=0)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         out.append(b"")
         continue
-    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
-    out.append(head + _imp.source_hash(importlib.util._RAW_MAGIC_NUMBER, source) + marshal.dumps(code, 2))
+    head = external.MAGIC_NUMBER + (1).to_bytes(4, "little")
+    out.append(head + _imp.source_hash(external._RAW_MAGIC_NUMBER, source) + marshal.dumps(code, 2))
 with open(sys.argv[1], "wb") as file:
     marshal.dump(out, file, 2)
 """
 
 
 class Interpreter:
-    """Python `version` (`3.11`) out of a base image, unpacked below `cache`; compiled code is kept there too."""
+    """A base image's Python, unpacked below `cache`; the compiled code of dependencies is kept there too.
 
-    def __init__(self, layout: Layout, base: Descriptor, version: str, cache: Path) -> None:
-        self.version = version
+    A base for another kind of processor does not run here. Bytecode is the same on all, so this program's own Python
+    compiles where it is of the same version; else nothing is compiled.
+    """
+
+    def __init__(self, layout: Layout, base: Base, cache: Path) -> None:
         self._layout = layout
         self._base = base
-        self._root = cache / "python" / base.digest.removeprefix("sha256:")[:16]
-        self._known = cache / "bytecode" / f"{version}-{FORMAT}-{self._root.name}"
+        name = base.manifest.digest.removeprefix("sha256:")[:16]
+        self.id = f"{name}-{FORMAT}"
+        self._root = cache / "python" / name
+        self._known = cache / "bytecode" / self.id
 
-    async def compile(self, sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    @property
+    def compiles(self) -> bool:
+        return self._base.runs_here or self._base.version == ".".join(map(str, sys.version_info[:2]))
+
+    async def compile(self, sources: Mapping[str, bytes], *, keep: bool = True) -> dict[str, bytes]:
         """The `.pyc` files of `.py` files, by their names in the image. What is no valid code has none."""
-        keys = {name: self._key(name, source) for name, source in sources.items()}
-        found = await asyncio.to_thread(self._read, keys)
+        if not self.compiles:
+            return {}
+        keys = {name: self._key(name, source) for name, source in sources.items()} if keep else {}
+        found = await asyncio.to_thread(self._read, keys) if keys else {}
         missing = {name: source for name, source in sources.items() if name not in found}
         if missing:
             made = await self._run(missing)
-            await asyncio.to_thread(self._write, {keys[name]: code for name, code in made.items()})
+            if keep:
+                await asyncio.to_thread(self._write, {keys[name]: code for name, code in made.items()})
             found |= made
-        return {self._place(name): code for name, code in found.items() if code}
+        return {self.place(name): code for name, code in found.items() if code}
 
-    def _place(self, name: str) -> str:
+    def place(self, name: str) -> str:
+        """Where Python looks for the bytecode of a source file."""
         folder, slash, module = name.rpartition("/")
-        tag = f"cpython-{self.version.replace('.', '')}"
+        tag = f"cpython-{self._base.version.replace('.', '')}"
         return f"{folder}{slash}__pycache__/{module.removesuffix('.py')}.{tag}.pyc"
 
     def _key(self, name: str, source: bytes) -> str:
@@ -84,16 +107,17 @@ class Interpreter:
             os.replace(name, path)
 
     async def _run(self, sources: Mapping[str, bytes]) -> dict[str, bytes]:
-        if not self._root.exists():
+        if self._base.runs_here and not self._root.exists():
             await asyncio.to_thread(self._unpack)
         names = sorted(sources)
+        home = {"PYTHONHOME": str(self._home)} if self._base.runs_here else {}
         with tempfile.NamedTemporaryFile(prefix="wherry-bytecode-") as out:
             try:
                 await run(
                     *self._command(),
                     out.name,
                     stdin=marshal.dumps([(name, sources[name]) for name in names], 2),
-                    env={"PYTHONHOME": str(self._root / "usr"), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},
+                    env={**home, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"},
                     timeout=_SECONDS,
                 )
             except ProgramError as error:
@@ -101,28 +125,39 @@ class Interpreter:
             codes = marshal.load(out)  # noqa: S302  our own child wrote it
         return dict(zip(names, codes, strict=True))
 
+    @property
+    def _home(self) -> Path:
+        return (self._root / self._base.python).parent.parent
+
     def _command(self) -> tuple[str, ...]:
         """Through the image's own loader and libraries: neither root nor chroot is needed."""
-        loader = next(iter(sorted(self._root.glob("usr/lib/*/ld-linux*.so.*"))), None)
+        if not self._base.runs_here:
+            return (sys.executable, "-S", "-B", "-c", _SCRIPT)
+        libraries = [path for where in ("usr/lib", "lib") for path in sorted(self._root.glob(f"{where}/*-linux-gnu"))]
+        loader = next((found for path in libraries for found in sorted(path.glob("ld-linux*.so.*"))), None)
         if loader is None:
-            raise ImageError("the base image has no Python of Debian's kind; name one that `wherry image base` made")
-        python = self._root / f"usr/bin/python{self.version}"
-        return (str(loader), "--library-path", str(loader.parent), str(python), "-S", "-B", "-c", _SCRIPT)
+            raise ImageError(f"{self._base.reference}: its Python does not run with glibc; take another base (--base)")
+        places = ":".join(map(str, (*libraries, self._root / "usr/local/lib")))
+        return (str(loader), "--library-path", places, str(self._root / self._base.python), "-S", "-B", "-c", _SCRIPT)
 
     def _unpack(self) -> None:
         """Only what Python needs, and nothing that leads out of its directory."""
         self._root.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         scratch = Path(tempfile.mkdtemp(dir=self._root.parent, prefix=".new-"))
         try:
-            for layer in self._layout.read_json(self._base.digest)["layers"]:
+            for layer in self._base.layers:
                 with tarfile.open(self._layout.path(layer["digest"]), "r:*") as tar:
-                    members = [one for one in tar if one.name.startswith(_NEEDED) and (one.isreg() or _inside(one))]
+                    members = [one for one in tar if _needed(one)]
                     tar.extractall(scratch, members, filter="data")
             scratch.rename(self._root)
+        except (tarfile.TarError, OSError) as error:
+            raise ImageError(f"{self._base.reference}: its Python cannot be unpacked: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _inside(member: tarfile.TarInfo) -> bool:
-    """A link to a file beside it."""
-    return member.issym() and "/" not in member.linkname
+def _needed(member: tarfile.TarInfo) -> bool:
+    name = member.name.removeprefix("./")
+    wanted = name.startswith(_NEEDED) and "/site-packages/" not in name
+    library = name.removeprefix("usr/").startswith(tuple(f"lib/{one}" for one in _LIBRARIES))
+    return (wanted or library) and (member.isreg() or (member.issym() and "/" not in member.linkname))

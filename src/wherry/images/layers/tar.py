@@ -3,14 +3,16 @@
 A directory is written only where the caller names it: on unpacking, its entry would change what a lower layer says.
 """
 
-import io
+import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from wherry.images.errors import ImageError
+
+_CHUNK = 1 << 20
 
 
 class Sink(Protocol):
@@ -34,15 +36,18 @@ class Member:
 
 def write_tar(members: Iterable[Member], sink: Sink) -> None:
     """Write them in the order of their names. ImageError if two have one name, or one that a layer must not have."""
-    previous = ""
-    with tarfile.open(fileobj=_Writer(sink), mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 16) as archive:
-        for member in sorted(members, key=lambda member: member.name.encode()):
-            _check(member.name, previous)
-            previous = member.name
-            _add(archive, member)
+    previous, size = "", 0
+    for member in sorted(members, key=lambda member: member.name.encode()):
+        check_name(member.name, previous)
+        previous = member.name
+        for piece in pieces(member):
+            sink.write(piece)
+            size += len(piece)
+    sink.write(ending(size))
 
 
-def _check(name: str, previous: str) -> None:
+def check_name(name: str, previous: str = "") -> None:
+    """Raises ImageError where a layer cannot have `name`, after `previous`."""
     parts = name.split("/")
     if not all(parts) or ".." in parts or "." in parts:
         raise ImageError(f"{name!r} cannot be a path in an image")
@@ -52,31 +57,46 @@ def _check(name: str, previous: str) -> None:
         raise ImageError(f"{name} would be twice in one layer")
 
 
-def _add(archive: tarfile.TarFile, member: Member) -> None:
+def pieces(member: Member) -> Iterator[bytes]:
+    """The member as an archive holds it: head, data, padding."""
+    match member.data:
+        case None:
+            yield _head(member, 0)
+        case bytes(data):
+            yield b"".join((_head(member, len(data)), data, _padding(len(data), tarfile.BLOCKSIZE)))
+        case source:
+            yield from _read(member, source)
+
+
+def ending(size: int) -> bytes:
+    """What ends an archive of `size` bytes."""
+    return bytes(2 * tarfile.BLOCKSIZE) + _padding(size + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE)
+
+
+def _read(member: Member, source: Path) -> Iterator[bytes]:
+    with source.open("rb") as file:
+        left = size = os.fstat(file.fileno()).st_size
+        yield _head(member, size)
+        while left:
+            chunk = file.read(min(_CHUNK, left))
+            if not chunk:
+                raise ImageError(f"{source} became shorter while it was read; try again")
+            yield chunk
+            left -= len(chunk)
+        yield _padding(size, tarfile.BLOCKSIZE)
+
+
+def _head(member: Member, size: int) -> bytes:
     info = tarfile.TarInfo(member.name)
     info.mode, info.mtime, info.uid, info.gid = member.mode, member.mtime, member.uid, member.gid
     if member.target:
         info.type, info.linkname, info.mode = tarfile.SYMTYPE, member.target, 0o777
-        archive.addfile(info)
     elif member.data is None:
         info.type = tarfile.DIRTYPE
-        archive.addfile(info)
-    elif isinstance(member.data, bytes):
-        info.size = len(member.data)
-        archive.addfile(info, io.BytesIO(member.data))
     else:
-        with member.data.open("rb") as file:
-            info.size = member.data.stat().st_size
-            archive.addfile(info, file)
+        info.size = size
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-class _Writer(io.RawIOBase):
-    def __init__(self, sink: Sink) -> None:
-        super().__init__()
-        self._sink = sink
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        return self._sink.write(bytes(data))  # type: ignore[call-overload]
+def _padding(size: int, block: int) -> bytes:
+    return bytes(-size % block)

@@ -6,7 +6,6 @@ The host's paths are in what uv writes (scripts name an interpreter): they are w
 import base64
 import configparser
 import csv
-import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.images.errors import ImageError
-from wherry.images.layers.content import file_member
+from wherry.images.layers.content import file_member, sha256
 from wherry.images.layers.tar import Member
 
 VENV = "opt/venv"
@@ -26,6 +25,8 @@ from {module} import {first}
 if __name__ == "__main__":
     sys.exit({call}())
 """
+_OUTSIDE = ("bin", "share", "etc", "include")  # beside site-packages, where a wheel's scripts and data go
+_LARGE = 4 << 20  # bytes; larger files are not held in memory
 _LEFT_OUT = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
 
@@ -39,7 +40,13 @@ class Distribution:
 
     @property
     def size(self) -> int:
-        return sum(len(member.data) for member in self.members if isinstance(member.data, bytes))
+        return sum(map(_size, self.members))
+
+
+def _size(member: Member) -> int:
+    if isinstance(member.data, Path):
+        return member.data.stat().st_size
+    return len(member.data or b"")
 
 
 def site_packages(python: str) -> str:
@@ -53,11 +60,12 @@ def distributions(target: Path, python: str) -> list[Distribution]:
 
 
 def virtual_environment(python: str) -> list[Member]:
-    """The directory's frame: with it `.pth` files count, as they do not on PYTHONPATH."""
-    config = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {python}\n"
+    """The directory's frame; `python` is the path of the base's. With it `.pth` files count, as not on PYTHONPATH."""
+    home, _, version = python.rpartition("/python")
+    config = f"home = /{home}\ninclude-system-site-packages = false\nversion = {version}\n"
     return [
         file_member(f"{VENV}/pyvenv.cfg", config.encode()),
-        Member(name=f"{VENV}/bin/python", target=f"/usr/bin/python{python}"),
+        Member(name=f"{VENV}/bin/python", target=f"/{python}"),
         Member(name=f"{VENV}/bin/python3", target="python"),
     ]
 
@@ -74,14 +82,14 @@ def _read(target: Path, info: Path, python: str) -> Distribution:
         source = (target / path).resolve()
         if not source.is_relative_to(target.resolve()) or not source.is_file():
             raise ImageError(f"{name} {version}: its RECORD names {path}, which is not in it")
-        in_bin = path.startswith("bin/")
-        place = f"{VENV}/{path}" if in_bin else f"{site}/{path}"
-        data = scripts.get(path) or source.read_bytes()
+        in_bin, outside = path.startswith("bin/"), path.partition("/")[0] in _OUTSIDE
+        place = f"{VENV}/{path}" if outside else f"{site}/{path}"
+        data = scripts.get(path) or (source if source.stat().st_size > _LARGE else source.read_bytes())
         executable = in_bin or bool(source.stat().st_mode & 0o100)
-        data = _own_interpreter(data) if in_bin else data
+        data = _own_interpreter(data) if in_bin and isinstance(data, bytes) else data
         if path != f"{info.name}/RECORD":
             members.append(file_member(place, data, executable=executable))
-            record.append((f"../../../{path}" if in_bin else path, _hash(data), str(len(data))))
+            record.append((f"../../../{path}" if outside else path, _hash(data), str(_size(members[-1]))))
     members.append(file_member(f"{site}/{info.name}/RECORD", _record(record, info.name)))
     return Distribution(name, version, tuple(members))
 
@@ -98,8 +106,8 @@ def _record(rows: Iterable[tuple[str, str, str]], info: str) -> bytes:
     return out.getvalue().encode()
 
 
-def _hash(data: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+def _hash(data: bytes | Path) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(sha256(data)).rstrip(b"=").decode()
 
 
 def _scripts(info: Path) -> Iterator[tuple[str, bytes]]:
