@@ -59,5 +59,6 @@ $(VENV)/.made: pyproject.toml requirements.lock hatch_build.py src/wherry/kinds/
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m compileall -q src  # as pip does for a package: a start reads bytecode
 	@touch $@
