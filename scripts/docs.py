@@ -36,8 +36,8 @@ Every setting can be given in four places. Later ones win:
 4. a flag, of every `wherry node` command and of every command that reaches the node.
 
 A key that is not listed here, or a value that cannot be, is an error that names the file, the line and what would do.
-Several engines on one machine differ in `name`, `state`, `run-dir`, `port`, `bridge`, `pod-network`, `service-network`
-and `node-ports`. A running engine's settings are in its run directory, in `config.toml`.
+Several engines on one machine differ in `name`, `state`, `run-dir`, `port`, `registry-port`, `bridge`, `pod-network`,
+`service-network` and `node-ports`. A running engine's settings are in its run directory, in `config.toml`.
 
 | key | flag | variable | default | what it is |
 |---|---|---|---|---|

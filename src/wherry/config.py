@@ -43,6 +43,7 @@ class Config:
     run: Path = setting(Path("/run/wherry"), "Where sockets and process ids are kept.", key="run-dir")
     listen: str = setting("127.0.0.1", "Where the API listens, beside the pods' bridge.")
     port: int = setting(6443, "The API's port.")
+    registry_port: int = setting(5050, "The port of the node's image registry on 127.0.0.1; 0 for none.")
     bridge: str = setting("wherry0", "The pods' bridge; 15 characters at most.")
     pods: str = setting("10.85.0.0/16", "The pods' addresses.", key="pod-network", alias="--pods")
     services: str = setting("10.86.0.0/16", "The Services' addresses.", key="service-network", alias="--services")
@@ -150,6 +151,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "cluster_domain", f"{config.cluster_domain!r} is no domain name"
     if not 1 <= config.port <= 65535:
         yield "port", f"{config.port} is no port: 1 to 65535"
+    if not 0 <= config.registry_port <= 65535:
+        yield "registry_port", f"{config.registry_port} is no port: 1 to 65535, or 0 for no registry there"
     if not 1 <= config.max_pods <= 10000:
         yield "max_pods", f"{config.max_pods} is not from 1 to 10000"
     if config.log_level not in LEVELS:

@@ -41,6 +41,13 @@ from wherry.client.reconcile import Loop
 from wherry.clock import Clock, SystemClock
 from wherry.config import Config
 from wherry.controllers import component_of, controllers
+from wherry.images.registry.server import listen as listening
+from wherry.images.registry.server import login
+from wherry.images.registry.server.blobs import Blobs
+from wherry.images.registry.server.handler import Registry as ImageRegistry
+from wherry.images.registry.server.manifests import Manifests
+from wherry.images.registry.server.naming import Naming
+from wherry.images.registry.server.uploads import Uploads
 from wherry.kinds import schema
 from wherry.kinds.catalog import KINDS
 from wherry.network.actor import Network, NetworkSettings, clean
@@ -50,8 +57,9 @@ from wherry.node.containerd import Containerd
 from wherry.node.cri import CriRuntime
 from wherry.node.heartbeat import Heartbeat
 from wherry.node.machine import read_machine
+from wherry.node.registry_content import RegistryContent
 from wherry.node.rotation import LogRotation
-from wherry.node.runtime import Runtime
+from wherry.node.runtime import Runtime, RuntimeFailure
 from wherry.node.settings import NodeSettings
 from wherry.node.supervisor import Supervisor
 from wherry.node.worker import PodWorkers
@@ -203,6 +211,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             await parts.mirror.caught_up(store.revision)
             actors += [spawn(tasks, name, actor) async for name, actor in _actors(parts)]
             await _serve(config, addresses, authority, server, stack)
+            await _serve_images(parts, stack)
             _write_kubeconfig(config, authority)
             (config.run / "ready").touch(mode=0o600)
             _collect_seldom()
@@ -272,6 +281,22 @@ async def _serve(
     runner = await listen(server, [(config.listen, config.port), (addresses.gateway, config.port)], context)
     stack.push_async_callback(runner.cleanup)
     stack.callback(server.streams.stop)  # first: open streams would hold the clean-up
+
+
+async def _serve_images(parts: Parts, stack: contextlib.AsyncExitStack) -> None:
+    """The node's registry: what is pushed to it is in containerd, and pods run it."""
+    config = parts.config
+    door = listening.claim(config.registry_port)
+    known = tuple(f"{host}:{config.registry_port}" for host in ("127.0.0.1", "localhost")) if door else ()
+    content = RegistryContent(parts.containerd.socket, parts.runtime, parts.clock)
+    await stack.enter_async_context(content)
+    registry = ImageRegistry(
+        Blobs(content, Uploads(content, parts.clock)),
+        Manifests(content, Naming(known), git_version()["platform"]),
+        login.of(config.state / "registry", known),
+        RuntimeFailure,
+    )
+    await listening.listen(registry, config.run / "registry.sock", door, stack)
 
 
 async def _until(stop: asyncio.Event, store: Store) -> None:

@@ -56,11 +56,16 @@ class Slot:
     def port(self) -> int:
         return 17443 + self.number
 
+    @property
+    def registry_port(self) -> int:
+        return 17543 + self.number
+
     def options(self, root: Path) -> tuple[str, ...]:
         """The settings of an engine that keeps everything under `root`."""
         number, first = self.number, 20000 + 300 * self.number
         return (
             *("--name", f"we2e{number}", "--bridge", f"we2e{number}", "--port", str(self.port)),
+            *("--registry-port", str(self.registry_port)),
             *("--state", str(root / "st"), "--run-dir", str(root / "rn")),
             *("--pod-network", f"10.187.{4 * number}.0/22", "--service-network", f"10.188.{number}.0/24"),
             *("--node-ports", f"{first}-{first + 299}"),

@@ -13,6 +13,7 @@ OTHERS = {
     "run-dir": "/run/two",
     "listen": "192.0.2.1",
     "port": "7443",
+    "registry-port": "5051",
     "bridge": "two0",
     "pod-network": "10.1.0.0/16",
     "service-network": "10.2.0.0/16",

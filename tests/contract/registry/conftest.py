@@ -133,7 +133,7 @@ async def served(
 ) -> AsyncIterator[World]:
     registry, socket = registry_of(content, directory, failure), directory / "registry.sock"
     async with AsyncExitStack() as stack:
-        await listen(registry, socket, 0, stack)
+        await listen(registry, socket, None, stack)
         connector = aiohttp.UnixConnector(str(socket))
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, auto_decompress=False))
         yield World(http, registry, content, containerd, socket)

@@ -19,7 +19,7 @@ from wherry.clock import SystemClock
 from wherry.images.layout import INDEX, MANIFEST, Layout
 from wherry.images.registry.client import DOCKER_INDEX, DOCKER_MANIFEST, Repository
 from wherry.images.registry.credentials import Credentials
-from wherry.images.registry.server.listen import listen
+from wherry.images.registry.server.listen import claim, listen
 from wherry.images.registry.server.uploads import MOST_UPLOADS
 from wherry.images.registry.session import Session
 from wherry.images.registry.transfer import pull, push
@@ -377,13 +377,15 @@ async def test_the_port_asks_for_the_password_and_has_no_other_name(tmp_path: Pa
     registry = registry_of(FakeContent(), tmp_path, StoreFailure)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with AsyncExitStack() as stack:
-            assert not await listen(registry, tmp_path / "r.sock", port, stack)
+        assert claim(port) is None
+    assert claim(0) is None
     assert (tmp_path / "registry" / "password").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "registry" / "config.json").stat().st_mode & 0o777 == 0o600
     password = (tmp_path / "registry" / "password").read_text().strip()
     async with AsyncExitStack() as stack:
-        assert await listen(registry, tmp_path / "r.sock", port, stack)
+        door = claim(port)
+        assert door is not None
+        await listen(registry, tmp_path / "r.sock", door, stack)
         assert (tmp_path / "r.sock").stat().st_mode & 0o777 == 0o600
         http = await stack.enter_async_context(aiohttp.ClientSession())
 
@@ -405,7 +407,7 @@ async def test_our_own_client_pushes_and_pulls(world: World, name: str, tmp_path
     mine, theirs = image(tmp_path / "mine", tar({"a": b"1" * 100_000})), Layout.create(tmp_path / "theirs")
     port = free_port()
     async with AsyncExitStack() as stack:
-        assert await listen(world.registry, tmp_path / "r.sock", port, stack)
+        await listen(world.registry, tmp_path / "r.sock", claim(port), stack)
         http = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         known = world.registry.login.credentials
         remote = Repository(Session(http, f"127.0.0.1:{port}", SystemClock(), known, plain=True), name)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,37 +13,41 @@ from wherry.images.registry.server.handler import Registry
 
 log = logging.getLogger("wherry.registry")
 
+LOOPBACK = "127.0.0.1"
 _STOP_SECONDS = 1.0
 _BACKLOG = 128
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-async def listen(registry: Registry, socket: Path, port: int, stack: AsyncExitStack) -> bool:
-    """Serve until the stack ends. A port of 0 is none. Whether the port could be had; without it the socket serves."""
+def claim(port: int) -> socket.socket | None:
+    """The port on loopback, before anything is named after it; None for port 0, and where it is taken."""
+    if not port:
+        return None
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind((LOOPBACK, port))
+        door.listen(_BACKLOG)
+    except OSError as error:
+        door.close()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        log.warning("no registry on %s:%d: %s. Set registry-port to a free port, or to 0", LOOPBACK, port, reason)
+        return None
+    return door
+
+
+async def listen(registry: Registry, path: Path, door: socket.socket | None, stack: AsyncExitStack) -> None:
+    """Serve on a socket at `path`, and at the door that was claimed, until the stack ends."""
     stack.push_async_callback(registry.blobs.uploads.close)
     by_socket = await _runner(registry.by_socket, stack)
-    socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     mask = os.umask(0o177)  # nobody else may get in between bind and chmod
     try:
-        await web.UnixSite(by_socket, str(socket), backlog=_BACKLOG).start()
+        await web.UnixSite(by_socket, str(path), backlog=_BACKLOG).start()
     finally:
         os.umask(mask)
-    if not port:
-        return False
-    by_loopback = await _runner(registry.by_loopback, stack)
-    try:
-        await web.TCPSite(by_loopback, "127.0.0.1", port, backlog=_BACKLOG).start()
-    except OSError as error:
-        log.warning(
-            "the registry is not on 127.0.0.1:%d: %s. Set registry-port to a free one, or 0 for none; it is at %s",
-            port,
-            os.strerror(error.errno) if error.errno else error,
-            socket,
-        )
-        return False
-    log.info("registry: 127.0.0.1:%d", port)
-    return True
+    if door:
+        await web.SockSite(await _runner(registry.by_loopback, stack), door, backlog=_BACKLOG).start()
 
 
 async def _runner(handle: Handle, stack: AsyncExitStack) -> web.AppRunner:
