@@ -8,7 +8,7 @@ from bench.figures import BEGIN, END, Figure, rate, seconds, table, write
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     return {row[0]: row[1:] for row in cells}
 
 
