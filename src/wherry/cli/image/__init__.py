@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wherry.cli.image import base, slim
+from wherry.cli.image import base, rebase, slim
 from wherry.cli.image.store import into_node, layout_of, report_of
 from wherry.cli.options import config_of, fail, settings
 from wherry.images.errors import ImageError
@@ -154,5 +154,5 @@ def _epoch() -> str:
     return datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-for each in (base, slim):
+for each in (base, slim, rebase):
     command.add_command(each.command)

@@ -1,13 +1,14 @@
 """An image without some of its files: its layers written anew, with a layer that lists and tells what went."""
 
 import tarfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from wherry.images.errors import ImageError
 from wherry.images.layers.tar import Member, write_tar
 from wherry.images.layout import CONFIG, LAYER, MANIFEST, Descriptor, Layout
+from wherry.images.media import oci_layer
 from wherry.images.names import full_name
 from wherry.images.size.entries import clean, unpacked
 from wherry.images.slim.hook import hooks
@@ -16,8 +17,6 @@ from wherry.images.slim.plan import Removal, site
 LIST = "usr/share/wherry/removed.txt"
 """In the new image: a line for each file that went, with the reason."""
 SLIMMED_FROM = "dev.wherry.slimmed.from"  # annotation: the digest of the image that it was made of
-
-_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,11 @@ def rewrite(layout: Layout, reference: str, target: str, removals: Sequence[Remo
     layers, diff_ids = [], []
     for described, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
         made = _without(layout, str(described["digest"]), gone)
-        layers.append({**described, **made.to_json()} if made else {**described, "mediaType": _oci(described)})
+        layers.append(
+            {**described, **made.to_json()}
+            if made
+            else {**described, "mediaType": oci_layer(str(described["mediaType"]))}
+        )
         diff_ids.append(made.digest if made else diff_id)
     added = _added(layout, removals, emptied)
     layers.append(added.to_json())
@@ -64,14 +67,6 @@ def _manifest(layout: Layout, reference: str) -> tuple[Descriptor, dict[str, Any
     if "layers" not in manifest:
         raise ImageError(f"{reference} is an index of images for several platforms: pull it for one")
     return found, manifest
-
-
-def _oci(described: Mapping[str, Any]) -> str:
-    """The layer's media type in OCI's words, as all of a manifest is in one of the two."""
-    media = str(described["mediaType"])
-    if media.startswith(_DOCKER_LAYER):
-        return f"{LAYER}+gzip" if media.endswith("gzip") else LAYER
-    return media
 
 
 def _hard_links(layout: Layout, digest: str, gone: set[str]) -> set[str]:
