@@ -2,7 +2,9 @@
 
 import asyncio
 import statistics
+import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from bench.cluster import MERGE, STRATEGIC, Cluster, Refused, until
@@ -78,23 +80,26 @@ class Workloads:
         await until(none, 600)
 
 
-async def answered(address: str, patience: float = 5.0) -> bool:
-    """One request on a connection of its own: whether it was answered with 200."""
+async def failure(address: str, patience: float = 5.0) -> str:
+    """One request on a connection of its own: why it was not answered with 200; "" if it was."""
+    stage = "connecting"
     try:
         async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(address, 80)
+            stage = "waiting for the answer"
             try:
                 writer.write(b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-                return (await reader.readline()).split(b" ", 2)[1:2] == [b"200"]
+                said = (await reader.readline()).decode(errors="replace").strip()
+                return "" if said.split(" ", 2)[1:2] == ["200"] else f"answered {said or 'nothing'}"
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
-        return False
+    except (OSError, TimeoutError) as error:
+        return f"{type(error).__name__} while {stage}"
 
 
 async def first_answer(address: str) -> float:
     async def answer() -> float:
-        if not await answered(address, 0.2):
+        if await failure(address, 0.2):
             raise Refused(503, b"the Service does not answer")
         return time.perf_counter()
 
@@ -132,24 +137,27 @@ async def rollouts(cluster: Cluster) -> AsyncIterator[Figure]:
     address = await workloads.apply("roll", 3)
     await workloads.settled("roll", 3)
     await first_answer(address)
-    outcomes: list[bool] = []
+    failures: list[str] = []
     for number in range(ROLLOUTS):
         load = asyncio.create_task(steady(address))
         await asyncio.sleep(2)
         stamp = {"spec": {"template": {"metadata": {"annotations": {"bench": str(number)}}}}}
         await workloads.patch("roll", stamp, STRATEGIC)
         await workloads.settled("roll", 3)
-        outcomes += await load
-    yield Figure(f"requests lost in {ROLLOUTS} rollouts at {RATE}/s", outcomes.count(False), "")
-    yield Figure("requests sent in them", len(outcomes), "", compared=False)
+        failures += await load
+    lost = Counter(filter(None, failures))
+    for reason, count in lost.items():
+        print(f"  lost {count}: {reason}", file=sys.stderr)
+    yield Figure(f"requests lost in {ROLLOUTS} rollouts at {RATE}/s", lost.total(), "")
+    yield Figure("requests sent in them", len(failures), "", compared=False)
 
 
-async def steady(address: str) -> list[bool]:
+async def steady(address: str) -> list[str]:
     """RATE requests a second, each when its time has come, however long the others take."""
     began, tasks = time.perf_counter(), []
     for number in range(int(RATE * LASTS)):
         wait = began + number / RATE - time.perf_counter()
         if wait > 0:
             await asyncio.sleep(wait)
-        tasks.append(asyncio.create_task(answered(address)))
+        tasks.append(asyncio.create_task(failure(address)))
     return await asyncio.gather(*tasks)
