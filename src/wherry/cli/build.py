@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wherry.cli.options import config_of, fail, settings
+from wherry.cli.options import USAGE, config_of, fail, settings
 
 if TYPE_CHECKING:
-    from wherry.images.built import BuildEvent
+    from collections.abc import Callable
+
+    from wherry.images.built import BuildEvent, BuiltImage
+    from wherry.images.detect import App
 
 
 @click.command()
@@ -19,11 +22,14 @@ if TYPE_CHECKING:
 @click.option("--dockerfile", type=click.Path(path_type=Path, dir_okay=False), help="Another Dockerfile.")
 @click.option("--target", help="Stop at this stage.")
 @click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="An ARG of the Dockerfile.")
+@click.option("--base", default="", help="The base image of an app without a Dockerfile.")
+@click.option("--platform", default="", help="linux/amd64 or linux/arm64, for an app without a Dockerfile.")
 @click.option("-q", "--quiet", is_flag=True, help="Only the image's name and digest.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print the result.")
 def command(folder: Path, **given: Any) -> None:
-    """Build the Dockerfile in FOLDER, and bring the image into the node on this machine. Prints NAME@DIGEST.
+    """Build the app in FOLDER, and bring the image into the node on this machine. Prints NAME@DIGEST.
 
+    A Dockerfile is built by buildah. A Python app without one becomes an image of layers: base, dependencies, app.
     Only what the node lacks is copied. Pods that name the image run it; no registry is asked.
 
     \b
@@ -47,7 +53,6 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
     import json
 
     from wherry.host import launch
-    from wherry.images.build import build
     from wherry.node.content import import_layout
 
     config = config_of(given)
@@ -57,15 +62,11 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
         fail("the node's images belong to root: try again with sudo")
     if up is None:
         fail(f"the node {config.name} is not up: `wherry node start` starts it")
-    built = await build(
-        folder,
-        reference=given["reference"] or folder.name.lower(),
-        store=config.state / "images",
-        dockerfile=given["dockerfile"],
-        target=given["target"],
-        build_args=dict(map(_argument, given["arguments"])),
-        on_event=(lambda event: None) if given["quiet"] else _show,
-    )
+    built = await _image(folder, given, config.state / "images")
+    if given["platform"]:
+        click.echo("built for another platform, it stays in the images of this machine: push it", err=True)
+        click.echo(f"{built.reference}@{built.digest}")
+        return
     socket = str(config.run / "containerd" / "containerd.sock")
     brought = await import_layout(socket, built.layout, built.reference, built.digest)
     if given["output"] == "json":
@@ -78,9 +79,54 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
     click.echo(f"{built.reference}@{built.digest}")
 
 
+async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImage":
+    """By the folder's Dockerfile; where there is none, by what its files say."""
+    from wherry.deploy.plan import DOCKERFILES
+    from wherry.images.build import build, build_app
+
+    reference = given["reference"] or folder.name.lower()
+    tell: Callable[[BuildEvent], None] = (lambda event: None) if given["quiet"] else _show
+    if given["dockerfile"] or any((folder / name).is_file() for name in DOCKERFILES):
+        if given["base"] or given["platform"]:
+            fail("--base and --platform are for apps without a Dockerfile: this one has its own FROM", USAGE)
+        return await build(
+            folder,
+            reference=reference,
+            store=store,
+            dockerfile=given["dockerfile"],
+            target=given["target"],
+            build_args=dict(map(_argument, given["arguments"])),
+            on_event=tell,
+        )
+    if given["target"] or given["arguments"]:
+        fail(f"--target and --build-arg are for a Dockerfile, and {folder} has none: `wherry init` writes one", USAGE)
+    return await build_app(
+        folder,
+        _app(folder, store),
+        reference=reference,
+        store=store,
+        base=given["base"],
+        platform=given["platform"],
+        on_event=tell,
+    )
+
+
+def _app(folder: Path, store: Path) -> "App":
+    from wherry.deploy import plan
+    from wherry.deploy.detection import Detection
+    from wherry.deploy.errors import DeployError
+    from wherry.deploy.reading import read_folder
+
+    try:
+        files = read_folder(folder)
+        return plan.source_of(files, folder.name, plan.wishes_of(files, ""), Detection(folder, store / "cache"))
+    except DeployError as error:
+        fail("\n  ".join((str(error), *error.hints)), USAGE)
+
+
 def _show(event: "BuildEvent") -> None:
     """One line a step, what it prints indented; to stderr, as stdout is for the result."""
-    where = f"[{event.step}/{event.steps}]"
+    where = f"[{event.step}/{event.steps}]" if event.step else "     "
     if event.kind == "step":
         click.echo(f"{where} {event.text}", err=True)
     elif event.kind == "output":

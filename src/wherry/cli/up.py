@@ -64,11 +64,14 @@ class _Command:
 
     def run(self) -> "Result | None":
         from wherry.deploy import plan
+        from wherry.deploy.detection import Detection
         from wherry.deploy.reading import read_folder
 
         given = self.given
         files = read_folder(self.folder)
-        made = plan.make(files, self.folder.resolve().name, profile=given["profile"], dockerfile=given["dockerfile"])
+        look = Detection(self.folder, config_of(given).state / "images" / "cache")
+        asked = {"profile": given["profile"], "dockerfile": given["dockerfile"]}
+        made = plan.make(files, self.folder.resolve().name, **asked, look=look)
         target = self._target(made)
         self.told.note(f"{made.app} -> {target}" + (f", profile {given['profile']}" if given["profile"] else ""))
         for note in made.notes:
@@ -134,7 +137,7 @@ class _Command:
             return await up.run()
 
     def _images(self, made: "Plan", target: "Target") -> "ImageMaker | None":
-        if not made.dockerfile:
+        if not made.built_from:
             return None
         from wherry.deploy.delivery import FolderImages
 

@@ -1,15 +1,21 @@
 """What an `up` of a folder means, from its files alone: which app, built of what, run by which manifests. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wherry.deploy import images, project
 from wherry.deploy.detect import DEFAULT_PORT, Detected, detect
+from wherry.deploy.detect import Found as Finding
 from wherry.deploy.errors import InputError
 from wherry.deploy.folder import Found, Manifest, find
 from wherry.deploy.manifests import REPLICAS, App, manifests
 from wherry.deploy.project import Project
+from wherry.images.detect import App as Source
+from wherry.images.detect import Unclear
+from wherry.images.detect import detect as detect_source
+from wherry.images.detect.python import speaks
+from wherry.images.detect.requirements import dependencies
 from wherry.objects import Obj
 
 FILE, PYPROJECT = "wherry.toml", "pyproject.toml"
@@ -19,7 +25,10 @@ GENERATED = "(made by wherry)"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """`dockerfile` is "" where nothing is built; `image` is what the manifests call the app's image."""
+    """`dockerfile` or `source` says what is built, neither where nothing is.
+
+    `source` is an app without a Dockerfile; `image` is what the manifests call the app's image.
+    """
 
     app: str
     project: Project
@@ -28,6 +37,12 @@ class Plan:
     dockerfile: str
     image: str
     notes: tuple[str, ...]
+    source: Source | None = None
+
+    @property
+    def built_from(self) -> str:
+        """ "" where nothing is built."""
+        return self.dockerfile or (f"its {self.source.framework} sources" if self.source else "")
 
     @property
     def generates(self) -> bool:
@@ -47,24 +62,30 @@ class Place:
     replicas: int | None = None
 
 
-def make(files: Mapping[str, str], folder: str, *, profile: str = "", dockerfile: str = "") -> Plan:
-    """The plan for `files`; `folder` is the folder's own name. Raises InputError."""
+Look = Callable[[Mapping[str, str]], Source]
+
+
+def make(
+    files: Mapping[str, str], folder: str, *, profile: str = "", dockerfile: str = "", look: Look = detect_source
+) -> Plan:
+    """The plan for `files`; `folder` is the folder's own name. Raises InputError.
+
+    `look` is asked what the app is, where no Dockerfile says it.
+    """
     wishes = wishes_of(files, profile)
     app = wishes.name or app_name(folder)
     found = find(files, wishes.manifests)
     built = _dockerfile(files, dockerfile or wishes.build.dockerfile)
+    source = None
     if not built and not found.manifests and not wishes.image:
-        raise InputError(
-            f"{folder}: there is no Dockerfile, and there are no Kubernetes manifests",
-            'write a Dockerfile there; or name an image that exists in wherry.toml: image = "registry/app:1"',
-            "manifests are looked for in *.yaml beside the app and in k8s/, deploy/ and manifests/",
-        )
-    detected = detect(files, built or "Dockerfile")
+        source = source_of(files, folder, wishes, look)
+    detected = _as_detected(source) if source else detect(files, built or "Dockerfile")
     if built and found.manifests:
         image = images.own_image(found.manifests, app, wishes.image)
     else:
         image = wishes.image or f"localhost/{app}:latest"
     plan = Plan(app=app, project=wishes, found=found, detected=detected, dockerfile=built, image=image, notes=())
+    plan = replace(plan, source=source)
     return replace(plan, notes=tuple(_notes(plan)))
 
 
@@ -107,6 +128,35 @@ def wishes_of(files: Mapping[str, str], profile: str) -> Project:
     return Project()
 
 
+def source_of(files: Mapping[str, str], folder: str, wishes: Project, look: Look = detect_source) -> Source:
+    """The Python app that the folder is. Raises InputError where it is none, or says too little."""
+    try:
+        found = look(files)
+    except Unclear as unclear:
+        if not (wishes.command and speaks(files)):
+            raise InputError(
+                f"{folder}: there is no Dockerfile, and there are no Kubernetes manifests; {unclear}",
+                'write a Dockerfile there; or name an image that exists in wherry.toml: image = "registry/app:1"',
+                "manifests are looked for in *.yaml beside the app and in k8s/, deploy/ and manifests/",
+            ) from None
+        found = Source("python", "python", wishes.command, wishes.port or DEFAULT_PORT, dependencies(files)[0])
+    if found.language != "python":
+        raise InputError(
+            f"{folder}: there is no Dockerfile; this is {found.framework}, and only Python apps are built without one",
+            "`wherry init` writes a Dockerfile for it",
+        )
+    return found
+
+
+def _as_detected(source: Source) -> Detected:
+    why = {reason.what: reason.why for reason in source.reasons}
+    port = Finding(str(source.port), why.get(f"port {source.port}", f"what {source.framework} is told"))
+    health = Finding(source.health, why.get(f"health {source.health}", "a route of that name"))
+    first = next((reason for reason in source.reasons if source.framework in reason.what.lower()), None)
+    framework = Finding(source.framework, first.why if first else "the sources")
+    return Detected(framework, port, health if source.health else None, "10001:10001")
+
+
 def _dockerfile(files: Mapping[str, str], asked: str) -> str:
     if asked:
         if asked not in files:
@@ -134,6 +184,8 @@ def _notes(plan: Plan) -> Sequence[str]:
             out.append(f"passed over, as no manifests: {', '.join(plan.found.others)}")
     if plan.dockerfile:
         out.append(f"{plan.dockerfile} builds {plan.image}")
+    if plan.source:
+        out.append(f"no Dockerfile: {plan.image} is made in layers, to run {' '.join(plan.source.command)}")
     return out
 
 

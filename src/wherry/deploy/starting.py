@@ -30,7 +30,7 @@ def start(folder: Path, name: str, *, base: str = "", force: bool = False) -> St
         **{path: "" for path in ("Dockerfile", "wherry.toml", ".dockerignore") if (folder / path).exists()},
     }
     try:
-        app = detect(_everything(folder, texts))
+        app = detect(everything(folder, texts))
     except Unclear as unclear:
         raise InputError(f"{folder}: {unclear}") from None
     return Start(app, written(app, name, there, base=base, force=force))
@@ -65,7 +65,7 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         os.replace(part, path)
 
 
-def _everything(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
+def everything(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
     """Texts, and the names of the files beside them that tell something by being there (locks, pages)."""
     names = (
         "uv.lock",

@@ -133,7 +133,7 @@ class Up:
                     'wherry up --registry HOST/PATH, or registry = "HOST/PATH" in wherry.toml',
                 )
             name = f"{registry.rstrip('/')}/{last_part(name)}:latest"
-        async with self._phase(result, "build", f"{name} from {self.plan.dockerfile}"):
+        async with self._phase(result, "build", f"{name} from {self.plan.built_from}"):
             built = await self.images.build(name)
         where = "import" if self.target.embedded else "push"
         async with self._phase(result, where, f"{built.reference}, {built.size / 2**20:.1f} MiB"):

@@ -1,4 +1,4 @@
-"""Build a folder's Dockerfile into the store's OCI image layout, by buildah."""
+"""Build a folder into the store's OCI image layout: its Dockerfile by buildah, an app without one in layers."""
 
 import asyncio
 import os
@@ -9,13 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from wherry.images.base.image import make
 from wherry.images.bases import environment, lend_bases, restore
 from wherry.images.buildah import Buildah, registries_conf
 from wherry.images.built import BuildEvent, BuiltImage
+from wherry.images.detect.found import App
 from wherry.images.errors import ImageError
 from wherry.images.explain import explain
 from wherry.images.export import adopt, lend
 from wherry.images.host import HostSettings, host_settings, volumes, write_settings
+from wherry.images.layers.folder import context, other_version, python_app
+from wherry.images.layers.image import RUNTIME, build_layers
 from wherry.images.layout import Descriptor, Layout
 from wherry.images.names import full_name
 from wherry.images.progress import Progress
@@ -58,6 +62,54 @@ async def build(
     layout.name(name, manifest)
     size = layout.size(layout.read_json(manifest.digest))
     return BuiltImage(name, manifest.digest, layout.directory, size, time.monotonic() - begun)
+
+
+async def build_app(
+    folder: Path,
+    app: App,
+    *,
+    reference: str,
+    store: Path,
+    base: str = "",
+    platform: str = "",
+    on_event: Callable[[BuildEvent], None],
+) -> BuiltImage:
+    """Build `folder`, which is `app` and has no Dockerfile. Raises ImageError.
+
+    `base` is an image that is here; the small Python that is made of Debian packages if "". `platform` is this
+    machine's if "".
+    """
+    python = python_app(folder, app, base, platform)
+    if said := other_version(app, base):
+        on_event(BuildEvent("output", 0, 0, said))
+    if not base:
+        await _own_base(store, on_event)
+    if not app.before:
+        return await build_layers(python, reference=reference, store=store, on_event=on_event)
+    if platform:
+        raise ImageError(
+            f"`{' '.join(app.before[0])}` is part of this app's build and runs on this machine's platform only"
+        )
+    text = f"`{' '.join(app.before[0])}` needs a container: built by a Dockerfile made for it, and not in layers"
+    on_event(BuildEvent("output", 0, 0, text))
+    with tempfile.TemporaryDirectory(dir=store, prefix=".context-") as scratch:
+        made = await asyncio.to_thread(context, folder, app, base, Path(scratch))
+        return await build(
+            made,
+            reference=reference,
+            store=store,
+            dockerfile=None,
+            target=None,
+            build_args={},
+            on_event=on_event,
+        )
+
+
+async def _own_base(store: Path, on_event: Callable[[BuildEvent], None]) -> None:
+    layout = Layout.create(store / LAYOUT)
+    if layout.find(RUNTIME) is None:
+        on_event(BuildEvent("output", 0, 0, "the base image is made from Debian packages, once: about 20 s"))
+        await make(layout, store / "debs")
 
 
 async def _run(

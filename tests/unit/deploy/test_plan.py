@@ -27,8 +27,32 @@ def test_what_was_found_is_said_with_its_reason() -> None:
 
 def test_a_bare_folder_says_what_to_do() -> None:
     with pytest.raises(InputError, match="there is no Dockerfile") as caught:
-        make({"app.py": APP}, "web")
+        make({"notes.py": "x = 1\n"}, "web")
     assert "write a Dockerfile" in caught.value.hints[0]
+
+
+def test_a_python_app_needs_no_dockerfile() -> None:
+    plan = make({"app.py": APP, "requirements.txt": "Flask==3.1\n"}, "web")
+    assert plan.source is not None
+    assert (plan.dockerfile, plan.source.framework, plan.port) == ("", "flask", 8000)
+    assert plan.notes[-1].startswith("no Dockerfile: localhost/web:latest is made in layers, to run gunicorn")
+    container = generated(plan)["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["ports"][0]["containerPort"] == 8000
+    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+def test_a_command_in_the_settings_will_do_where_no_app_is_found() -> None:
+    files = {"notes.py": "x = 1\n", "wherry.toml": 'command = ["python", "notes.py"]\nport = 9000\n'}
+    plan = make(files, "web")
+    assert plan.source is not None
+    assert (list(plan.source.command), plan.port) == (["python", "notes.py"], 9000)
+
+
+def test_other_languages_are_told_what_writes_a_dockerfile() -> None:
+    package = '{"scripts": {"start": "node a.js"}}'
+    with pytest.raises(InputError, match="only Python apps are built without one") as caught:
+        make({"package.json": package, "a.js": ""}, "web")
+    assert "wherry init" in caught.value.hints[0]
 
 
 def test_a_dockerfile_that_was_asked_for_must_be_there() -> None:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wherry.images.built import BuildEvent, BuiltImage
+from wherry.images.detect.found import Dependencies
 from wherry.images.errors import ImageError
+from wherry.images.layers import locked
 from wherry.images.layers.application import APP, AppLayer, app_layer, sizes
 from wherry.images.layers.base import Base, architecture_of, find_base
 from wherry.images.layers.commit import created
@@ -41,12 +43,13 @@ Layers = list[tuple[Descriptor, str]]
 class PythonApp:
     """What is to run, and how. `requirements` is a requirements file, None if the app needs nothing.
 
-    `wanted` has the needs of a project that has no such file. `base` is an image that is in the layout.
+    `needs` says it for a project in any form, with `extra` packages besides. `base` is an image in the layout.
     """
 
     folder: Path
     requirements: Path | None = None
-    wanted: Wanted | None = None
+    needs: Dependencies | None = None
+    extra: Sequence[str] = ()
     command: Sequence[str]
     port: int = 8000
     base: str = RUNTIME
@@ -99,8 +102,9 @@ async def _dependencies(
     app: PythonApp, layout: Layout, base: Base, interpreter: Interpreter, cache: Path, steps: Steps
 ) -> Layers:
     """Their layers, noted under what they are made from."""
-    wanted = app.wanted or _wanted(app.requirements)
     platform = Platform(base.version, base.architecture, base.glibc, base.runs_here)
+    needs = app.needs
+    wanted = await locked.wanted(app.folder, needs, app.extra, platform, cache) if needs else _wanted(app.requirements)
     inputs = (FORMAT, *platform.words, base.python, interpreter.id, wanted.key)
     note = cache / "dependencies" / hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
     known = _noted(note, layout)
