@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @click.command("rebase")
 @click.argument("reference", required=False)
 @click.option("--onto", required=True, metavar="BASE", help="The base image to stand on, as `image ls` names it.")
-@click.option("--as", "name", default="", help="The new image's name.  [default: REFERENCE, which moves]")
+@click.option("--as", "target_name", default="", help="The new image's name.  [default: REFERENCE, which moves]")
 @click.option("--deployed", is_flag=True, help="Also what Deployments on the node run on the same old base.")
 @click.option("--timeout", type=Seconds(), default="5m", show_default=True, help="How long to wait for the rollouts.")
 @click.option("--progress", type=click.Choice(MODES), default="auto", show_default=True, help="How they are shown.")
 @target_options
-def command(reference: str | None, onto: str, name: str, deployed: bool, **given: Any) -> None:
+def command(reference: str | None, onto: str, target_name: str, deployed: bool, **given: Any) -> None:
     """Put an image onto another base without a build: only its lowest layers change.
 
     First it is checked that the app's files fit: the same Python, every library and symbol version that they need. With
@@ -40,7 +40,7 @@ def command(reference: str | None, onto: str, name: str, deployed: bool, **given
     """
     if not reference and not deployed:
         fail("which image? Name it, or move all that runs with --deployed", USAGE)
-    if name and not reference:
+    if target_name and not reference:
         fail("--as names the new image of one REFERENCE", USAGE)
     from wherry.images.rebase.rebase import base_of, named, rebase
 
@@ -50,7 +50,7 @@ def command(reference: str | None, onto: str, name: str, deployed: bool, **given
         if reference:
             image = named(layout, reference)
             old = base_of(layout, image).digest
-            _tell(rebase(layout, image, base, onto, name or reference))
+            _tell(rebase(layout, image, base, onto, target_name or reference))
     except ImageError as error:
         fail(f"{reference or onto}: {error}")
     if deployed:

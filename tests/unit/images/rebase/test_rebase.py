@@ -14,7 +14,11 @@ APP = {"opt/venv/lib/python3.11/site-packages/x.py": b"x = 1"}
 
 
 def put(
-    layout: Layout, name: str, *layers: Mapping[str, bytes], settings: dict[str, Any] | None = None, **notes: str
+    layout: Layout,
+    name: str,
+    *layers: Mapping[str, bytes],
+    settings: dict[str, Any] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> str:
     """An image of layers of these files; its digest."""
     made = [layout.put(LAYER, tar(dict(layer))) for layer in layers]
@@ -31,7 +35,7 @@ def put(
         "mediaType": MANIFEST,
         "config": layout.put_json(CONFIG, config).to_json(),
         "layers": [one.to_json() for one in made],
-        "annotations": notes,
+        "annotations": dict(notes or {}),
     }
     found = layout.put_json(MANIFEST, manifest)
     layout.name(name, found)
@@ -47,7 +51,7 @@ def test_only_the_lowest_layers_change(layout: Layout) -> None:
     one, two = {PYTHON: b"1"}, {PYTHON: b"2"}
     old = put(layout, "localhost/base:1", one)
     new = put(layout, "localhost/base:2", two, {"usr/lib/fixed": b"2"}, settings={"Env": ["PATH=/bin:/new"]})
-    put(layout, "localhost/app:1", one, APP, settings={"User": "1"}, **{BASE_DIGEST: old, "other": "kept"})
+    put(layout, "localhost/app:1", one, APP, settings={"User": "1"}, notes={BASE_DIGEST: old, "other": "kept"})
     made = rebase(
         layout, named(layout, "localhost/app:1"), named(layout, "localhost/base:2"), "localhost/base:2", "app:2"
     )
@@ -81,7 +85,7 @@ def test_the_base_is_the_longest_image_below_where_nothing_says_it(layout: Layou
 
 
 def test_an_unknown_base_is_said(layout: Layout) -> None:
-    put(layout, "localhost/app:1", {PYTHON: b"1"}, APP, **{BASE_DIGEST: f"sha256:{'0' * 64}"})
+    put(layout, "localhost/app:1", {PYTHON: b"1"}, APP, notes={BASE_DIGEST: f"sha256:{'0' * 64}"})
     with pytest.raises(ImageError, match="which is not here any more or was changed since"):
         base_of(layout, named(layout, "localhost/app:1"))
 
