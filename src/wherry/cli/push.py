@@ -10,6 +10,8 @@ import click
 from wherry.cli.options import config_of, fail, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wherry.images.registry.transfer import Pushed
 
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 def command(reference: str, target: str | None, sources: tuple[str, ...], **given: Any) -> None:
     """Push the image REFERENCE, as TARGET if that is given, with docker's or podman's credentials.
 
+    SBOMs and build provenance that hang on the image go along.
+
     \b
     Examples:
       wherry push registry.example/team/webapp:1.4
@@ -35,21 +39,30 @@ def command(reference: str, target: str | None, sources: tuple[str, ...], **give
         name = full_name(target or reference)
         if "@" in name:
             fail(f"{name}: an image is pushed under a tag, as registry.example/team/app:1.4")
-        pushed = asyncio.run(_push(config_of(given).state / "images" / "layout", reference, name, sources))
+        pushed, artifacts = asyncio.run(_push(config_of(given).state / "images" / "layout", reference, name, sources))
     except ImageError as error:
         fail(str(error))
     from wherry.images.size.treemap import written
 
     click.echo(f"{pushed.reference}@{pushed.digest}")
     click.echo(f"{written(pushed.sent)} sent, {written(pushed.kept)} there already", err=True)
+    for digest in artifacts:
+        click.echo(f"with {digest}, which refers to it", err=True)
 
 
-async def _push(directory: Path, reference: str, name: str, sources: tuple[str, ...]) -> "Pushed":
+async def _push(directory: Path, reference: str, name: str, sources: tuple[str, ...]) -> "tuple[Pushed, Sequence[str]]":
     from wherry.cli.transfers import shown
     from wherry.clock import SystemClock
-    from wherry.images.layout import Layout
+    from wherry.images.layout import MANIFEST, Descriptor, Layout
+    from wherry.images.names import full_name
     from wherry.images.registry.transfer import connect, push
+    from wherry.images.supply.publish import publish
 
+    layout = Layout(directory)
+    local = layout.find(full_name(reference))
     async with connect(name, SystemClock(), os.environ, Path.home()) as remote:
         with shown() as tell:
-            return await push(Layout(directory), reference, remote, name.rpartition(":")[2], tell, sources)
+            pushed = await push(layout, reference, remote, name.rpartition(":")[2], tell, sources)
+        assert local is not None, "it was pushed"
+        manifest = Descriptor(MANIFEST, pushed.digest, layout.path(pushed.digest).stat().st_size)
+        return pushed, await publish(layout, local, manifest, remote)
