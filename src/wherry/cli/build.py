@@ -82,13 +82,14 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
 async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImage":
     """By the folder's Dockerfile; where there is none, by what its files say."""
     from wherry.deploy.plan import DOCKERFILES
-    from wherry.images.build import build, build_app
 
     reference = given["reference"] or folder.name.lower()
     tell: Callable[[BuildEvent], None] = (lambda event: None) if given["quiet"] else _show
     if given["dockerfile"] or any((folder / name).is_file() for name in DOCKERFILES):
         if given["base"] or given["platform"]:
             fail("--base and --platform are for apps without a Dockerfile: this one has its own FROM", USAGE)
+        from wherry.images.build import build
+
         return await build(
             folder,
             reference=reference,
@@ -100,15 +101,19 @@ async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImag
         )
     if given["target"] or given["arguments"]:
         fail(f"--target and --build-arg are for a Dockerfile, and {folder} has none: `wherry init` writes one", USAGE)
-    return await build_app(
-        folder,
-        _app(folder, store),
-        reference=reference,
-        store=store,
-        base=given["base"],
-        platform=given["platform"],
-        on_event=tell,
-    )
+    app = _app(folder, store)
+    if not given["base"]:
+        from wherry.cli.own_base import ensure_base
+
+        await ensure_base(store, tell)
+    if app.before and not given["platform"]:
+        from wherry.images.build import build_made
+
+        return await build_made(folder, app, reference=reference, store=store, base=given["base"], on_event=tell)
+    from wherry.images.layers.folder import build_python
+
+    wishes = {"base": given["base"], "platform": given["platform"]}
+    return await build_python(folder, app, reference=reference, store=store, **wishes, on_event=tell)
 
 
 def _app(folder: Path, store: Path) -> "App":

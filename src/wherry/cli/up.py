@@ -134,14 +134,23 @@ class _Command:
             if self.given["dry_run"]:
                 await _dry_run(up, self.output)
                 return None
+            if made.source:
+                from wherry.cli.own_base import ensure_base
+
+                await ensure_base(config_of(self.given).state / "images", self.told.build)
             return await up.run()
 
     def _images(self, made: "Plan", target: "Target") -> "ImageMaker | None":
         if not made.built_from:
             return None
+        store, tell = config_of(self.given).state / "images", self.told.build
+        if made.source and not made.source.before:
+            from wherry.deploy.layered import LayeredImages
+
+            return LayeredImages(self.folder.resolve(), made.source, target, store, tell)
         from wherry.deploy.delivery import FolderImages
 
-        return FolderImages(self.folder, made, target, config_of(self.given).state / "images", self.told.build)
+        return FolderImages(self.folder.resolve(), made, target, store, tell)
 
     def _interrupted(self, made: "Plan") -> str:
         where = f" -n {self.given['namespace']}" if self.given["namespace"] else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from wherry.deploy.plan import Plan
 from wherry.deploy.push import push
 from wherry.deploy.target import Target
-from wherry.images.build import build, build_app
+from wherry.images.build import build, build_made
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.names import full_name
 from wherry.node.content import import_layout
@@ -29,9 +29,8 @@ class FolderImages:
     async def build(self, name: str) -> BuiltImage:
         made = self.plan.project.build
         if self.plan.source is not None:
-            return await build_app(
-                self.folder.resolve(), self.plan.source, reference=name, store=self.store, on_event=self.tell
-            )
+            source = self.plan.source
+            return await build_made(self.folder, source, reference=name, store=self.store, on_event=self.tell)
         return await build(
             self.folder,
             reference=full_name(name),

@@ -1,4 +1,4 @@
-"""Build a folder into the store's OCI image layout: its Dockerfile by buildah, an app without one in layers."""
+"""Build a folder into the store's OCI image layout: its Dockerfile, or one made for it, by buildah."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from wherry.images.base.image import make
 from wherry.images.bases import environment, lend_bases, restore
 from wherry.images.buildah import Buildah, registries_conf
 from wherry.images.built import BuildEvent, BuiltImage
@@ -18,8 +17,9 @@ from wherry.images.errors import ImageError
 from wherry.images.explain import explain
 from wherry.images.export import adopt, lend
 from wherry.images.host import HostSettings, host_settings, volumes, write_settings
-from wherry.images.layers.folder import context, other_version, python_app
-from wherry.images.layers.image import RUNTIME, build_layers
+from wherry.images.init.dockerfile import dockerfile as dockerfile_of
+from wherry.images.layers.image import REFERENCE
+from wherry.images.layers.selection import select
 from wherry.images.layout import Descriptor, Layout
 from wherry.images.names import full_name
 from wherry.images.progress import Progress
@@ -64,36 +64,15 @@ async def build(
     return BuiltImage(name, manifest.digest, layout.directory, size, time.monotonic() - begun)
 
 
-async def build_app(
-    folder: Path,
-    app: App,
-    *,
-    reference: str,
-    store: Path,
-    base: str = "",
-    platform: str = "",
-    on_event: Callable[[BuildEvent], None],
+async def build_made(
+    folder: Path, app: App, *, reference: str, store: Path, base: str = "", on_event: Callable[[BuildEvent], None]
 ) -> BuiltImage:
-    """Build `folder`, which is `app` and has no Dockerfile. Raises ImageError.
-
-    `base` is an image that is here; the small Python that is made of Debian packages if "". `platform` is this
-    machine's if "".
-    """
-    python = python_app(folder, app, base, platform)
-    if said := other_version(app, base):
-        on_event(BuildEvent("output", 0, 0, said))
-    if not base:
-        await _own_base(store, on_event)
-    if not app.before:
-        return await build_layers(python, reference=reference, store=store, on_event=on_event)
-    if platform:
-        raise ImageError(
-            f"`{' '.join(app.before[0])}` is part of this app's build and runs on this machine's platform only"
-        )
+    """Build an app without a Dockerfile by one made for it: its build runs commands, which needs a container."""
+    base = base or REFERENCE
     text = f"`{' '.join(app.before[0])}` needs a container: built by a Dockerfile made for it, and not in layers"
     on_event(BuildEvent("output", 0, 0, text))
     with tempfile.TemporaryDirectory(dir=store, prefix=".context-") as scratch:
-        made = await asyncio.to_thread(context, folder, app, base, Path(scratch))
+        made = await asyncio.to_thread(_context, folder, dockerfile_of(app, base), Path(scratch))
         return await build(
             made,
             reference=reference,
@@ -105,11 +84,15 @@ async def build_app(
         )
 
 
-async def _own_base(store: Path, on_event: Callable[[BuildEvent], None]) -> None:
-    layout = Layout.create(store / LAYOUT)
-    if layout.find(RUNTIME) is None:
-        on_event(BuildEvent("output", 0, 0, "the base image is made from Debian packages, once: about 20 s"))
-        await make(layout, store / "debs")
+def _context(folder: Path, text: str, scratch: Path) -> Path:
+    """What the image may hold of `folder`, with a Dockerfile."""
+    made = scratch / "app"
+    for path in select(folder).files:
+        target = made / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / path, target, follow_symlinks=False)
+    (made / "Dockerfile").write_text(text)
+    return made
 
 
 async def _run(

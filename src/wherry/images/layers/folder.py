@@ -1,28 +1,46 @@
-"""A folder without a Dockerfile to its image: by layers, or by a Dockerfile made for it where a command must run."""
+"""From what detection found in a folder to its image in layers."""
 
-import re
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from wherry.images.base.recipe import PYTHON
+from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.detect.found import App
 from wherry.images.errors import ImageError
-from wherry.images.init.dockerfile import dockerfile
-from wherry.images.layers.application import APP
-from wherry.images.layers.image import RUNTIME, PythonApp
-from wherry.images.layers.selection import select
+from wherry.images.layers.image import RUNTIME, PythonApp, build_layers
 
-_OWN = re.compile(r"(localhost/wherry/python:[\d.]+)-runtime")
 _NAMED = (".python-version", "runtime.txt")
+_PYTHON = RUNTIME.rpartition(":")[2].partition("-")[0]
 
 
-def python_app(folder: Path, app: App, base: str, platform: str) -> PythonApp:
+async def build_python(
+    folder: Path,
+    app: App,
+    *,
+    reference: str,
+    store: Path,
+    base: str = "",
+    platform: str = "",
+    on_event: Callable[[BuildEvent], None],
+) -> BuiltImage:
+    """Build `folder`, which is `app` and has no Dockerfile. Raises ImageError.
+
+    `base` is an image that is here, the small Python made of Debian packages if ""; `platform` this machine's if "".
+    """
+    if said := other_version(app, base):
+        on_event(BuildEvent("output", 0, 0, said))
+    python = python_app(folder, app, base, platform)
+    return await build_layers(python, reference=reference, store=store, on_event=on_event)
+
+
+def python_app(folder: Path, app: App, base: str = "", platform: str = "") -> PythonApp:
     """What detection found, as the layers need it. Raises ImageError where layers cannot be its image."""
     if app.language != "python":
         raise ImageError(
             f"{folder} has no Dockerfile and is {app.framework}: only Python apps are built without one; "
             "`wherry init` writes it"
         )
+    if app.before:
+        raise ImageError(f"{folder}: `{' '.join(app.before[0])}` is part of its build, and layers run nothing")
     return PythonApp(
         folder=folder,
         needs=app.dependencies,
@@ -38,17 +56,6 @@ def python_app(folder: Path, app: App, base: str, platform: str) -> PythonApp:
 def other_version(app: App, base: str) -> str:
     """What is to be said where the app names another Python than the base has; "" where it does not."""
     named = [reason for reason in app.reasons if reason.what.startswith("Python ") and reason.why in _NAMED]
-    if base or not named or app.version == PYTHON:
+    if base or not named or app.version == _PYTHON:
         return ""
-    return f"{named[0].why} names Python {app.version}; the base image has {PYTHON}, --base names another"
-
-
-def context(folder: Path, app: App, base: str, scratch: Path) -> Path:
-    """A folder below `scratch` with what the image may hold, and a Dockerfile that builds it."""
-    made = scratch / APP
-    for path in select(folder).files:
-        target = made / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / path, target, follow_symlinks=False)
-    (made / "Dockerfile").write_text(dockerfile(app, _OWN.sub(r"\1", base or RUNTIME)))
-    return made
+    return f"{named[0].why} names Python {app.version}; the base image has {_PYTHON}, --base names another"

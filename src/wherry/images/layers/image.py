@@ -32,7 +32,8 @@ from wherry.images.names import full_name
 FORMAT = "2"  # change it with whatever changes the bytes of a layer
 LARGE = 8 << 20  # bytes of a distribution that gets a layer of its own
 USER = "10001:10001"  # a number, so that a cluster can verify that it is not root
-RUNTIME = "localhost/wherry/python:3.11-runtime"
+REFERENCE = "localhost/wherry/python:3.11"  # as `images.base` makes it; that one loads slowly and is seldom needed
+RUNTIME = f"{REFERENCE}-runtime"
 _MOST_LARGE = 16
 _SHOWN = 8  # lines of what was left out
 
