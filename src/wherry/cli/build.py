@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="An ARG of the Dockerfile.")
 @click.option("--base", default="", help="The base image of an app without a Dockerfile.")
 @click.option("--platform", default="", help="linux/amd64 or linux/arm64, for an app without a Dockerfile.")
+@click.option("--sbom", is_flag=True, help="Hang the list of its packages (SPDX) on the image; `push` sends it along.")
+@click.option("--provenance", is_flag=True, help="Hang on it which commit, builder and base it was made of (SLSA).")
 @click.option("-q", "--quiet", is_flag=True, help="Only the image's name and digest.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print the result.")
 def command(folder: Path, **given: Any) -> None:
@@ -63,6 +65,8 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
     if up is None:
         fail(f"the node {config.name} is not up: `wherry node start` starts it")
     built = await _image(folder, given, config.state / "images")
+    if given["sbom"] or given["provenance"]:
+        await _attest(folder, built, given)
     if given["platform"]:
         click.echo("built for another platform, it stays in the images of this machine: push it", err=True)
         click.echo(f"{built.reference}@{built.digest}")
@@ -77,6 +81,24 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
     copied = f"{brought.copied_bytes / 1e6:.1f} of {built.size / 1e6:.1f} MB copied"
     click.echo(f"built in {built.seconds:.1f} s, {copied} in {brought.seconds:.1f} s", err=True)
     click.echo(f"{built.reference}@{built.digest}")
+
+
+async def _attest(folder: Path, built: "BuiltImage", given: dict[str, Any]) -> None:
+    from wherry.images.layout import MANIFEST, Descriptor, Layout
+    from wherry.images.supply.attest import Made, attach_provenance, attach_sbom, source_of
+
+    layout = Layout(built.layout)
+    image = Descriptor(MANIFEST, built.digest, layout.path(built.digest).stat().st_size)
+    attached = [attach_sbom(layout, built.reference, image)] if given["sbom"] else []
+    if given["provenance"]:
+        names = ",".join(sorted(each.partition("=")[0] for each in given["arguments"]))  # values may be secret
+        asked = {"folder": folder.name, "dockerfile": str(given["dockerfile"] or ""), "target": given["target"] or ""}
+        asked |= {"buildArgs": names, "platform": given["platform"], "base": given["base"]}
+        parameters = {name: value for name, value in asked.items() if value}
+        made = Made(builder="wherry build", source=await source_of(folder), parameters=parameters)
+        attached.append(attach_provenance(layout, built.reference, image, made))
+    for one in attached:
+        click.echo(f"attached {one.digest}", err=True)
 
 
 async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImage":

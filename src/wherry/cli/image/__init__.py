@@ -1,6 +1,5 @@
 """`wherry image`: the images of this machine: what there is, what is in them, in and out of archives."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,17 +140,13 @@ def sbom(reference: str, form: str, attach: bool, **given: Any) -> None:
     report = report_of(layout, reference)
     found = layout.find(full_name(reference))
     assert found is not None, "its report could be made"
-    created = str(layout.read_json(layout.read_json(report.digest)["config"]["digest"]).get("created") or _epoch())
+    created = str(layout.read_json(layout.read_json(report.digest)["config"]["digest"]).get("created") or sbom.EPOCH)
     make, kind = (sbom.spdx, sbom.SPDX) if form == "spdx" else (sbom.cyclonedx, sbom.CYCLONEDX)
     document = make(report, created)
     print_json(document)
     if attach:
         made = referrers.attach(layout, found, kind, document, {"org.opencontainers.image.created": created})
         click.echo(f"attached as {made.digest}", err=True)
-
-
-def _epoch() -> str:
-    return datetime.fromtimestamp(0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 for each in (base, slim, rebase):

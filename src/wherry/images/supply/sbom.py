@@ -10,6 +10,7 @@ from wherry.images.size.packages import Package
 
 SPDX = "application/spdx+json"
 CYCLONEDX = "application/vnd.cyclonedx+json"
+EPOCH = "1970-01-01T00:00:00Z"  # of images that do not say when they were made
 
 
 def purl(package: Package) -> str:
