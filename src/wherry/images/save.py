@@ -92,8 +92,18 @@ def remove(layout: Layout, *references: str) -> Removed:
             raise ImageError(f"{reference} is not here: `wherry image ls` lists what is")
     its_own = {digest for name in names for digest in reachable(layout, known[name])}
     layout.unname(*names)
+    notes = _notes_on(layout, its_own)
+    its_own |= {digest for note in notes for digest in reachable(layout, known[note])}
+    layout.unname(*notes)
     blobs, size = _drop(layout, [layout.path(digest) for digest in its_own if layout.has(digest)], time.time())
     return Removed(names, blobs, size)
+
+
+def _notes_on(layout: Layout, gone: set[str]) -> list[str]:
+    """Names that are no image's: of a layer's compressed form, of what refers to an image. They end with its digest."""
+    known = layout.names()
+    held = {digest for name, found in known.items() if "/" in name for digest in reachable(layout, found)}
+    return [name for name in known if "/" not in name and f"sha256:{name[-64:]}" in gone - held]
 
 
 def collect(layout: Layout, young: float = _YOUNG) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def ls(output: str, **given: Any) -> None:
 @click.option("-o", "--output", type=click.Choice(["table", "tree", "json", "svg"]), default="table", show_default=True)
 def size(reference: str, output: str, **given: Any) -> None:
     """What the bytes of an image are: base + dependencies + app, by layer and package, and what could go."""
-    report = report_of(layout_of(given), reference)
+    report = report_of(layout_of(given), reference, as_pushed=True)
     from wherry.images.size import tables, treemap
 
     if output == "svg":

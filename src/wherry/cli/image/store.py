@@ -22,13 +22,25 @@ def layout_of(given: dict[str, Any]) -> "Layout":
         fail(f"{directory} belongs to root: try again with sudo")
 
 
-def report_of(layout: "Layout", reference: str) -> "Report":
+def report_of(layout: "Layout", reference: str, *, as_pushed: bool = False) -> "Report":
+    """What is in an image. `as_pushed`: each layer with its bytes as a registry gets it, which takes a while once."""
     from wherry.images.names import full_name
     from wherry.images.size.account import account
     from wherry.images.size.entries import read
 
     try:
-        return account(read(layout, full_name(reference)))
+        if not as_pushed:
+            return account(read(layout, full_name(reference)))
+        from wherry.images.layout import descriptor_of
+        from wherry.images.registry.transfer import compressed
+
+        return account(
+            read(
+                layout,
+                full_name(reference),
+                stored=lambda described: compressed(layout, descriptor_of(dict(described))).size,
+            )
+        )
     except ImageError as error:
         fail(str(error))
 

@@ -4,7 +4,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, cast
 
 from wherry.images.errors import ImageError
@@ -60,8 +60,16 @@ class ImageFiles:
         return sum(layer.stored for layer in self.layers)
 
 
+Stored = Callable[[Mapping[str, Any]], int]
+"""Tells of a layer's descriptor how many bytes it is in a registry."""
+
+
 def read(
-    layout: Layout, reference: str, platform: str = "linux/amd64", wanted: Callable[[str], bool] | None = None
+    layout: Layout,
+    reference: str,
+    platform: str = "linux/amd64",
+    wanted: Callable[[str], bool] | None = None,
+    stored: Stored = lambda described: int(described["size"]),
 ) -> ImageFiles:
     """The files of an image in the layout. Raises ImageError where it is not there or is damaged.
 
@@ -80,6 +88,7 @@ def read(
     layers, texts = [], {}
     for number, descriptor in enumerate(manifest["layers"]):
         layer, found_texts = _layer(layout, descriptor, made[number] if number < len(made) else "", wanted)
+        layer = replace(layer, stored=stored(descriptor))
         layers.append(layer)
         texts.update(found_texts)
     return ImageFiles(reference, digest, tuple(layers), config, manifest.get("annotations") or {}, texts)

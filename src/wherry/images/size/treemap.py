@@ -1,6 +1,6 @@
 """A picture of an image: each package or folder an area as large as its bytes, as SVG. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -12,6 +12,8 @@ _OPENING = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH:g} {_HEIGHT + _HEAD:g}" '
     'font-family="system-ui, sans-serif" font-size="12">'
 )
+_LETTER = 0.58  # of a letter's height: its width, on average
+_LEAST_LETTERS = 6  # of a name that is cut off
 _LEAST_SHARE = 0.002  # smaller ones are one area together
 
 
@@ -114,14 +116,23 @@ def _box(box: Box) -> str:
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" '
         f'fill="{colour}" stroke="#ffffff" stroke-width="1.5"/>'
     )
-    text = ""
-    room = int((box.width - 12) / 7)
-    if box.height > 20 and room >= 4:
-        label = box.area.label if len(box.area.label) <= room else box.area.label[: room - 1] + "…"
-        text = f'<text x="{box.x + 6:.1f}" y="{box.y + 16:.1f}" fill="#ffffff">{escape(label)}</text>'
-        if box.height > 36:
-            text += f'<text x="{box.x + 6:.1f}" y="{box.y + 31:.1f}" fill="#e2e8f0">{written(box.area.size)}</text>'
-    return f"<g><title>{escape(title)}</title>{shape}{text}</g>"
+    lines = [
+        f'<text x="{box.x + 5:.1f}" y="{box.y + top:.1f}" font-size="{font}" fill="{fill}">{escape(line)}</text>'
+        for line, top, font, fill in _labels(box)
+    ]
+    return f"<g><title>{escape(title)}</title>{shape}{''.join(lines)}</g>"
+
+
+def _labels(box: Box) -> Iterator[tuple[str, float, int, str]]:
+    """(text, distance from the top, size of letters, colour): the name and the bytes, where there is room for them."""
+    label, size = box.area.label, written(box.area.size)
+    font = next((one for one in (12, 10) if len(label) * one * _LETTER <= box.width - 10), 10)
+    room = int((box.width - 10) / (font * _LETTER))
+    if box.height < font + 6 or (len(label) > room and room < _LEAST_LETTERS):
+        return
+    yield (label if len(label) <= room else label[: room - 1] + "…"), font + 3.0, font, "#ffffff"
+    if box.height >= 2 * font + 10 and len(size) <= room:
+        yield size, 2 * font + 6.0, font, "#e2e8f0"
 
 
 def written(size: int) -> str:
