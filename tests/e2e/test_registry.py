@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import pods
 from tests.e2e.conftest import Engine, Slot
-from tests.e2e.pods import Obj, create, ended, pod, ready
+from tests.e2e.pods import Obj, create, pod, ready
 from tests.support.images import busybox_archive
 from wherry.host.processes import lock_holder
 from wherry.images.layout import CONFIG, LAYER, MANIFEST
@@ -86,6 +87,14 @@ def registry(engine: Engine, slot: Slot, tmp_path_factory: pytest.TempPathFactor
 def running(name: str, image: str, script: str = "echo pushed", policy: str = "Always") -> Obj:
     container = {"name": "app", "image": image, "command": ["sh", "-c", script], "imagePullPolicy": policy}
     return pod(name, container, restartPolicy="Never")
+
+
+def ended(engine: Engine, name: str) -> str:
+    """What the pod said; where it does not end well, what is known of it."""
+    try:
+        return pods.ended(engine, name)
+    except AssertionError:
+        raise AssertionError(engine.kubectl("describe", "pod", name, check=False)) from None
 
 
 def test_what_skopeo_pushes_runs_by_each_of_its_names_and_comes_out_again(engine: Engine, registry: Registry) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import uuid
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -23,7 +24,9 @@ from wherry.images.registry.server.listen import claim, listen
 from wherry.images.registry.server.uploads import MOST_UPLOADS
 from wherry.images.registry.session import Session
 from wherry.images.registry.transfer import pull, push
+from wherry.node import content_pb2 as pb
 from wherry.node.content_calls import ContentCalls
+from wherry.node.image_gc import GRACE, collect
 from wherry.node.registry_content import RegistryContent
 
 
@@ -460,3 +463,21 @@ async def test_an_image_survives_the_garbage_collection_without_the_pushs_lease(
             assert await calls.has_blob(digest_of(blob))
         for blob in (gone.layer, gone.config, gone.manifest):
             assert not await calls.has_blob(digest_of(blob))
+
+
+@pytest.mark.root
+async def test_a_collection_frees_what_was_pulled_and_leaves_what_was_pushed(real: World, name: str) -> None:
+    assert real.containerd is not None
+    made, pulled = await real.image("1", name=name), await real.image("1", name=f"{name}-pulled")
+    async with ContentCalls(real.containerd.socket) as calls:
+        for one in await calls.images():
+            if one.target.digest == pulled.digest:  # as the CRI names what it pulls
+                await calls.remove_image(one.name)
+                target = pb.Descriptor(media_type=MANIFEST, digest=pulled.digest, size=len(pulled.manifest))
+                await calls.put_image(pb.NamedImage(name=one.name, target=target))
+        later = datetime.now(UTC) + 2 * GRACE
+        gone = await collect(real.containerd.socket, real.content._runtime, later)  # type: ignore[attr-defined]
+        assert {each.partition("/")[2].partition("-pulled")[0] for each in gone if name in each} == {name}
+        names = {one.name for one in await calls.images()}
+    assert not any(f"{name}-pulled" in each for each in names)
+    assert f"docker.io/{name}@{made.digest}" in names
