@@ -28,6 +28,7 @@ class Dependencies:
     lock: str = ""  # what says the exact versions, "" if nothing does
     names: frozenset[str] = frozenset()  # normalized names that are asked for directly
     build_system: bool = False  # the folder is a distribution that can be built
+    also: str = ""  # a requirements file to install besides
 
 
 @dataclass(frozen=True)
@@ -44,4 +45,5 @@ class App:
     environment: Mapping[str, str] = field(default_factory=dict)
     before: Sequence[Sequence[str]] = ()  # commands of the build, as collectstatic
     health: str = ""
+    memory: str = ""  # what a replica needs, where it is known to be more than most
     reasons: Sequence[Reason] = ()

@@ -2,16 +2,21 @@
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from wherry.images.detect import sources
+from wherry.images.detect import django, imported, program, sources
 from wherry.images.detect.found import App, Dependencies, Reason, Unclear
-from wherry.images.detect.requirements import dependencies, python_version
+from wherry.images.detect.program import Program
+from wherry.images.detect.requirements import dependencies, normalized, python_version
 from wherry.images.detect.sources import Place
 
 _MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "Pipfile.lock", "setup.py", "manage.py", "requirements")
-_ASGI = frozenset(("fastapi", "starlette", "litestar", "quart", "django-asgi", "falcon-asgi", "blacksheep"))
+_ASGI = frozenset(("fastapi", "starlette", "litestar", "quart", "django-asgi", "falcon-asgi", "blacksheep", "asgi"))
 _ITSELF = frozenset(("aiohttp", "tornado", "sanic", "robyn"))  # their apps are started by running a script
 _PORTS = {"streamlit": 8501, "aiohttp": 8080, "tornado": 8888, "gradio": 7860, "nicegui": 8080, "panel": 5006}
+_HEAVY = frozenset(
+    ("pandas", "numpy", "scipy", "bokeh", "streamlit", "gradio", "torch", "matplotlib", "polars", "mlflow")
+)
 _THREADS = "8"
 HEALTH = ("/healthz", "/health", "/readyz", "/livez", "/ping", "/status")
 
@@ -24,20 +29,30 @@ def speaks(files: Mapping[str, str]) -> bool:
 def detect(files: Mapping[str, str], web: Sequence[str]) -> App:
     """Raises Unclear where no app object or script is found."""
     needs, how = dependencies(files)
+    if needs.manager == "none" and (names := imported.packages(files)):
+        needs = replace(needs, manager="imports", names=frozenset(names))
+        how = Reason(f"packages {' '.join(names)}", "the modules import them; nothing says which versions")
     version, asked = python_version(files)
     reasons = [how, Reason(f"Python {version}", asked)]
     if web:
         return _from_procfile(files, web, needs, version, reasons)
-    for found in (_streamlit, _django, _object, _script):
+    for found in (_streamlit, _django, _own_program, _object, _script, _any_program):
         app = found(files, needs, version, reasons)
         if app is not None:
-            return app
+            return _with_memory(app)
     raise Unclear(
         "no web app was found in these Python files: no Flask, FastAPI, Starlette, Django, aiohttp, Streamlit or other "
-        "app object at the top of a module, no create_app(), no manage.py and no Procfile. Name the command in "
-        "wherry.toml: "
+        "app object at the top of a module, no create_app(), no manage.py, no Procfile, and no console script with an "
+        "option for the address. Name the command in wherry.toml: "
         'command = ["gunicorn", "--bind", "0.0.0.0:8000", "package.module:app"]'
     )
+
+
+def _with_memory(app: App) -> App:
+    heavy = sorted(app.dependencies.names & _HEAVY)
+    if not heavy:
+        return app
+    return replace(app, memory="768Mi", reasons=[*app.reasons, Reason("768Mi of memory", f"{', '.join(heavy)}")])
 
 
 def _from_procfile(
@@ -78,23 +93,43 @@ def _streamlit(files: Mapping[str, str], needs: Dependencies, version: str, reas
 
 
 def _django(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:
-    manage = next((path for path in sorted(files, key=len) if path.rpartition("/")[2] == "manage.py"), "")
-    if not manage:
+    found = django.project(files)
+    if found is None:
         return None
-    root = manage.rpartition("/")[0]
-    for name, server in (("wsgi.py", "gunicorn"), ("asgi.py", "uvicorn")):
-        inside = [path for path in sorted(files, key=len) if path.startswith(root) and path.endswith(f"/{name}")]
-        if inside:
-            module = inside[0].removeprefix(f"{root}/" if root else "").removesuffix(".py").replace("/", ".")
-            reference = f"{module}:application"
-            command = _serve(reference, asgi=server == "uvicorn", prefix=root)
-            before = []
-            if _static_root(files):
-                before.append(["python", manage, "collectstatic", "--noinput"])
-            reasons = [*reasons, Reason(f"Django, {reference}", f"{manage} and {inside[0]}")]
-            extra = _missing(needs, [server])
-            return App("python", "django", command, 8000, needs, version, extra, before=before, reasons=reasons)
-    return None
+    server = "uvicorn" if found.asgi else "gunicorn"
+    command = _serve(found.reference, asgi=found.asgi, factory=found.factory, prefix=found.folder)
+    before = [["python", found.manage, "collectstatic", "--noinput"]] if _static_root(files) else []
+    environment = {"DJANGO_SETTINGS_MODULE": found.settings} if found.factory else {}
+    beside = f"{found.manage.rpartition('/')[0]}/requirements.txt".lstrip("/")
+    if needs.manager == "pyproject" and beside in files:
+        needs = replace(needs, also=beside)
+    reasons = [*reasons, Reason(f"Django, {found.reference}", found.why)]
+    extra = _missing(needs, [server])
+    return App(
+        *("python", "django", command, 8000, needs, version, extra, environment, before),
+        reasons=reasons,
+    )
+
+
+def _own_program(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:
+    """The distribution's own server, where it is called like the distribution or has no application object."""
+    found = program.program(files)
+    if found is None or normalized(found.name) != normalized(program.distribution(files)):
+        return None
+    return _program(found, files, needs, version, reasons)
+
+
+def _any_program(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:
+    found = program.program(files)
+    return _program(found, files, needs, version, reasons) if found is not None else None
+
+
+def _program(found: Program, files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App:
+    """Its script is there once the distribution is installed."""
+    if found.command[0] != "python" and needs.manager == "requirements":
+        needs = replace(needs, manager="pyproject", also=needs.file, lock="")
+    what = [*reasons, Reason(" ".join(found.command), found.why)]
+    return App("python", _framework(files, needs), found.command, found.port, needs, version, reasons=what)
 
 
 def _static_root(files: Mapping[str, str]) -> bool:

@@ -108,8 +108,19 @@ def _project_names(project: Mapping[str, Any], files: Mapping[str, str]) -> Iter
     yield from (normalized(name) for name in _poetry(project).get("dependencies") or {} if name != "python")
     for name in _pipfile(files):
         yield normalized(name)
+    yield from _metadata(files)
     for each in re.findall(r"install_requires\s*=\s*\[([^\]]*)\]", files.get("setup.py", "")):
         yield from (normalized(name) for name in re.findall(r"[\"']([A-Za-z0-9][A-Za-z0-9._-]*)", each))
+
+
+def _metadata(files: Mapping[str, str]) -> Iterator[str]:
+    """What a source distribution says of itself, and setup.cfg."""
+    listed = next((files[path] for path in files if path.endswith(".egg-info/requires.txt")), "")
+    lines = listed.partition("\n[")[0].splitlines() if not listed.startswith("[") else []
+    lines += re.findall(r"^Requires-Dist: *([^;\n]+)$", files.get("PKG-INFO", ""), re.MULTILINE)
+    if match := re.search(r"^install_requires *=((?:\n?[ \t]+.*\n?)+)", files.get("setup.cfg", ""), re.MULTILINE):
+        lines += match[1].splitlines()
+    yield from (normalized(match[1]) for line in lines if (match := _NAME.match(line)))
 
 
 def _pipfile(files: Mapping[str, str]) -> list[str]:
@@ -119,7 +130,8 @@ def _pipfile(files: Mapping[str, str]) -> list[str]:
         locked = json.loads(files.get("Pipfile.lock") or "{}")
     except json.JSONDecodeError:
         return []
-    return list(locked.get("default") or {})
+    default = locked.get("default") if isinstance(locked, dict) else None
+    return list(default) if isinstance(default, dict) else []
 
 
 def _poetry(project: Mapping[str, Any]) -> Mapping[str, Any]:

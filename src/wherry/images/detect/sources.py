@@ -4,7 +4,16 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-WSGI = {"Flask": "flask", "APIFlask": "flask", "Bottle": "bottle", "Falcon": "falcon", "Quart": "quart", "Dash": "dash"}
+WSGI = {
+    "Flask": "flask",
+    "APIFlask": "flask",
+    "Bottle": "bottle",
+    "Falcon": "falcon",
+    "Quart": "quart",
+    "Dash": "dash",
+    "Eve": "flask",
+    "FlaskApp": "flask",
+}
 ASGI = {
     "FastAPI": "fastapi",
     "Starlette": "starlette",
@@ -13,6 +22,7 @@ ASGI = {
     "Quart": "quart",
     "Robyn": "robyn",
     "BlackSheep": "blacksheep",
+    "AsyncApp": "starlette",  # connexion's
 }
 _FACTORY_NAMES = (
     "create_app",
@@ -106,6 +116,8 @@ def apps(files: Mapping[str, str]) -> Iterator[Place]:
         makers = dict(_functions(tree))
         for name, framework, line in _assigned(tree, makers):
             yield Place(path, module, name, framework, False, prefix, line)
+        for name, framework in _callables(tree):
+            yield Place(path, module, name, framework, False, prefix)
         for name, framework in makers.items():
             if framework and (name in _FACTORY_NAMES or name.endswith("_app")):
                 factories.append(Place(path, module, name, framework, True, prefix))
@@ -121,6 +133,17 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield node.name, next((found for inner in ast.walk(node) if (found := _framework(inner))), "")
 
 
+def _callables(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Functions at the top that are applications themselves, by what they are called with."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names = [argument.arg for argument in node.args.args]
+            if names in (["environ", "start_response"], ["env", "start_response"]):
+                yield node.name, "wsgi"
+            if names == ["scope", "receive", "send"]:
+                yield node.name, "asgi"
+
+
 def _assigned(tree: ast.Module, makers: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
     for node in _top(tree.body):
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
@@ -128,7 +151,7 @@ def _assigned(tree: ast.Module, makers: Mapping[str, str]) -> Iterator[tuple[str
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         framework = _framework(node.value)
         called = node.value.func if isinstance(node.value, ast.Call) else None
-        name = _last_name(called) if called is not None else ""
+        name = last_name(called) if called is not None else ""
         if not framework and name:
             framework = makers.get(name, "")
             if not framework and (name in _FACTORY_NAMES or name in ("get_wsgi_application", "get_asgi_application")):
@@ -157,8 +180,8 @@ def _framework(node: ast.AST) -> str:
     """The framework of which a call makes an app."""
     if not isinstance(node, ast.Call):
         return ""
-    name = _last_name(node.func)
-    owner = _last_name(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+    name = last_name(node.func)
+    owner = last_name(node.func.value) if isinstance(node.func, ast.Attribute) else ""
     if name == "Application" and owner in ("web", "tornado"):
         return "aiohttp" if owner == "web" else "tornado"
     if name == "App" and owner == "falcon":
@@ -168,7 +191,8 @@ def _framework(node: ast.AST) -> str:
     return ASGI.get(name, "") or WSGI.get(name, "")
 
 
-def _last_name(node: ast.AST | None) -> str:
+def last_name(node: ast.AST | None) -> str:
+    """`b` of `a.b`, and of `b`."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
@@ -188,7 +212,7 @@ def imports(tree: ast.Module) -> set[str]:
 def port_of(tree: ast.Module) -> tuple[int, int] | None:
     """A port that the script itself binds, with its line: `app.run(port=5001)`, `web.run_app(app, port=8081)`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _last_name(node.func) in (
+        if isinstance(node, ast.Call) and last_name(node.func) in (
             "run",
             "run_app",
             "serve",
@@ -204,7 +228,7 @@ def port_of(tree: ast.Module) -> tuple[int, int] | None:
                     return keyword.value.value, node.lineno
             for argument in node.args[:1]:
                 if (
-                    _last_name(node.func) == "listen"
+                    last_name(node.func) == "listen"
                     and isinstance(argument, ast.Constant)
                     and isinstance(argument.value, int)
                 ):

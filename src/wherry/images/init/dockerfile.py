@@ -88,8 +88,13 @@ def _installs(app: App) -> list[str]:
             f"RUN {_PIP_CACHE} PATH=/opt/tool/bin:$PATH {export} && {_PIP} -r /tmp/locked.txt",
             *added,
         ]
+    if needs.manager == "imports":
+        wanted = " ".join(sorted({*needs.names, *(SERVERS.get(name, name) for name in app.extra)} - set(app.extra)))
+        words = " ".join(f'"{word}"' if "<" in word else word for word in wanted.split())
+        return [f"RUN {_PIP_CACHE} {_PIP} {words}"]
     if needs.manager == "pyproject":
-        return ["COPY . .", f"RUN {_PIP_CACHE} {_PIP} .{f' {extra}' if extra else ''}"]
+        also = f" -r {needs.also}" if needs.also else ""
+        return ["COPY . .", f"RUN {_PIP_CACHE} {_PIP} .{also}{f' {extra}' if extra else ''}"]
     return added
 
 

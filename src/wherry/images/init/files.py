@@ -45,6 +45,8 @@ def settings(app: App, name: str) -> str:
     ]
     lines += [f"# {reason}" for reason in app.reasons]
     lines += [f"port = {app.port}", ""]
+    if app.memory:
+        lines += ["[resources]", f"memory = {_text(app.memory)}", ""]
     if app.health:
         lines += ["# A replica gets requests once it answers here.", "[health]", f"path = {_text(app.health)}", ""]
     return "\n".join(lines)

@@ -21,7 +21,7 @@ FOLDERS: dict[str, dict[str, str]] = {
     "poetry": {"app.py": FLASK, "pyproject.toml": "[tool.poetry.dependencies]\nflask='3'", "poetry.lock": "x"},
     "pdm": {"app.py": FLASK, "pyproject.toml": "[project]\ndependencies=['flask']", "pdm.lock": "x"},
     "pipenv": {"app.py": FLASK, "Pipfile": "[packages]\nflask='*'", "Pipfile.lock": "{}"},
-    "none": {"app.py": FLASK},
+    "none": {"app.py": "import http.server\nif __name__ == '__main__':\n    http.server.run(port=8000)\n"},
     "fastapi": {"main.py": "from fastapi import FastAPI\napp = FastAPI()", "requirements.txt": "fastapi==0.115.0\n"},
     "django": {
         "manage.py": "x",

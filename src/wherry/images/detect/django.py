@@ -1,0 +1,95 @@
+"""Django projects: which settings, which WSGI or ASGI object, from which folder. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]=:]+\s*[\"']([\w.]+)[\"']")
+_WSGI = re.compile(r"^WSGI_APPLICATION\s*=\s*[\"']([\w.]+)\.(\w+)[\"']", re.MULTILINE)
+_NOWHERE = frozenset(("project_template", "node_modules", "tests", "bench"))
+_LATER = ("tests", "test", "docs", "examples", "example", "demo", "bench", "sandbox")
+
+
+@dataclass(frozen=True)
+class Django:
+    """How a project is served. `folder` must be on the path; `factory`: `reference` makes the application."""
+
+    manage: str
+    folder: str
+    settings: str
+    reference: str
+    why: str
+    asgi: bool = False
+    factory: bool = False
+
+
+def project(files: Mapping[str, str]) -> Django | None:
+    """The project whose manage.py is nearest to the top."""
+    for manage in sorted(_managers(files), key=_rank):
+        match = _SETTINGS.search(files[manage])
+        if match is None:
+            found = _beside(manage, files)
+            if found is not None:
+                return found
+            continue
+        for folder in _above(manage):
+            path = _path(match[1], folder, files)
+            if path:
+                return _served(manage, folder, match[1], path, files)
+        if (found := _beside(manage, files)) is not None:
+            return found
+    return None
+
+
+def _managers(files: Mapping[str, str]) -> Iterator[str]:
+    for path in files:
+        parts = path.split("/")
+        if parts[-1] == "manage.py" and not _NOWHERE & set(parts) and "{{" not in files[path]:
+            yield path
+
+
+def _rank(path: str) -> tuple[int, int, str]:
+    return path.count("/"), any(part in _LATER for part in path.split("/")), path
+
+
+def _above(path: str) -> Iterator[str]:
+    """The file's folder, then those that it is in, up to ""."""
+    parts = path.split("/")[:-1]
+    for count in range(len(parts), -1, -1):
+        yield "/".join(parts[:count])
+
+
+def _path(module: str, folder: str, files: Mapping[str, str]) -> str:
+    place = f"{folder}/{module.replace('.', '/')}".lstrip("/")
+    return next((path for path in (f"{place}.py", f"{place}/__init__.py") if path in files), "")
+
+
+def _served(manage: str, folder: str, settings: str, path: str, files: Mapping[str, str]) -> Django:
+    package = settings.rpartition(".")[0]
+    places = [package, package.rpartition(".")[0]] if package else [""]
+    named = _WSGI.search(files[path])
+    if named and _path(named[1], folder, files):
+        return Django(manage, folder, settings, f"{named[1]}:{named[2]}", f"{path} names it")
+    for name in ("wsgi", "asgi"):
+        for place in places:
+            module = f"{place}.{name}" if place else name
+            if _path(module, folder, files):
+                return Django(
+                    manage, folder, settings, f"{module}:application", f"{manage} and {module}", name == "asgi"
+                )
+    made = "django.core.wsgi:get_wsgi_application"
+    return Django(manage, folder, settings, made, f"{manage} names {settings}; there is no wsgi.py", factory=True)
+
+
+def _beside(manage: str, files: Mapping[str, str]) -> Django | None:
+    """Where manage.py names no settings that are there: a wsgi.py or asgi.py below it."""
+    folder = manage.rpartition("/")[0]
+    for name in ("wsgi.py", "asgi.py"):
+        prefix = f"{folder}/" if folder else ""
+        inside = [
+            path for path in sorted(files, key=len) if path.startswith(prefix) and f"/{path}".endswith(f"/{name}")
+        ]
+        if inside:
+            module = inside[0].removeprefix(prefix).removesuffix(".py").replace("/", ".")
+            return Django(manage, folder, "", f"{module}:application", f"{manage} and {inside[0]}", name == "asgi.py")
+    return None

@@ -1,0 +1,155 @@
+"""Distributions that are servers: the console script or `python -m` that starts one, with its options. Pure."""
+
+import ast
+import configparser
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from wherry.images.detect import options, sources
+from wherry.images.detect.options import Serving
+from wherry.images.detect.requirements import normalized
+
+_MOST_MODULES = 60
+_LINE = re.compile(r"[\"']?\s*([A-Za-z0-9_.-]+)\s*=\s*([A-Za-z0-9_.]+)(?::([A-Za-z0-9_.]+))?")
+_NOT_ONES_OWN = (
+    "client",
+    "admin",
+    "test",
+    "debug",
+    "import",
+    "export",
+    "passwd",
+    "upgrade",
+    "fsck",
+    "genconfig",
+    "init",
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that serves. `why` names the place of what was read."""
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    why: str
+
+
+def program(files: Mapping[str, str]) -> Program | None:
+    """The likeliest program: the one called like the distribution first."""
+    own = normalized(distribution(files))
+    found = [(name, module) for name, module in scripts(files).items() if not any(no in name for no in _NOT_ONES_OWN)]
+    found.sort(key=lambda one: (normalized(one[0]) != own, "serve" not in one[0], len(one[0]), one[0]))
+    for name, module in found:
+        read = _reading(module, files)
+        if read is not None:
+            return Program(
+                name, (name, *read[0].words), read[0].port, f"the console script {name}; {read[1]} has its options"
+            )
+    return _module(files)
+
+
+def distribution(files: Mapping[str, str]) -> str:
+    """The distribution's own name, "" if nothing tells it."""
+    for path in sorted(files, key=len):
+        if path.rpartition("/")[2] == "PKG-INFO" and (match := re.search(r"^Name: *(\S+)", files[path], re.MULTILINE)):
+            return match[1]
+    match = re.search(
+        r"^name *= *[\"']?([A-Za-z0-9._-]+)", files.get("pyproject.toml", "") or files.get("setup.cfg", ""), re.M
+    )
+    return match[1] if match else ""
+
+
+def scripts(files: Mapping[str, str]) -> dict[str, str]:
+    """Console scripts by name, with the module that each starts."""
+    return dict(_scripts(files))
+
+
+def _scripts(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    try:
+        project = tomllib.loads(files.get("pyproject.toml", ""))
+    except tomllib.TOMLDecodeError:
+        project = {}
+    poetry = (project.get("tool") or {}).get("poetry") or {}
+    for table in ((project.get("project") or {}).get("scripts") or {}, poetry.get("scripts") or {}):
+        yield from ((name, str(to).partition(":")[0]) for name, to in table.items())
+    listed = next((files[path] for path in files if path.endswith(".egg-info/entry_points.txt")), "")
+    section = re.search(r"\[console_scripts\](.*?)(?:^\[|\Z)", listed, re.DOTALL | re.MULTILINE)
+    lines = section[1] if section else _configured(files.get("setup.cfg", ""))
+    if match := re.search(r"console_scripts[\"']?\s*[:=]\s*\[(.*?)\]", files.get("setup.py", ""), re.DOTALL):
+        lines += "\n" + "\n".join(re.findall(r"[\"']([^\"']+)[\"']", match[1]))
+    for line in lines.splitlines():
+        if match := _LINE.match(line.strip()):
+            yield match[1], match[2]
+
+
+def _configured(text: str) -> str:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+        return parser.get("options.entry_points", "console_scripts", fallback="")
+    except configparser.Error:
+        return ""
+
+
+def _module(files: Mapping[str, str]) -> Program | None:
+    """A package with a `__main__`."""
+    for path in sorted((one for one in files if one.endswith("__main__.py") and one.count("/") <= 2), key=len):
+        module = path.removesuffix("/__main__.py").removeprefix("src/").replace("/", ".")
+        if path.count("/") > path.startswith("src/") + 1 or module in ("tests", "test"):
+            continue
+        read = _reading(f"{module}.__main__", files)
+        if read is not None:
+            return Program(
+                module, ("python", "-m", module, *read[0].words), read[0].port, f"{path}; {read[1]} has its options"
+            )
+    return None
+
+
+def _reading(module: str, files: Mapping[str, str]) -> tuple[Serving, str] | None:
+    """What the script's module says of its options, or one that it imports; and where."""
+    top = module.partition(".")[0]
+    waiting, seen = [module], set[str]()
+    trees: dict[str, ast.Module] = {}
+    while waiting and len(seen) < _MOST_MODULES:
+        name = waiting.pop(0)
+        path = _path(name, files)
+        if not path or path in seen:
+            continue
+        seen.add(path)
+        try:
+            trees[path] = ast.parse(files[path])
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        waiting += [one for one in _imported(trees[path], name, path) if one.partition(".")[0] == top]
+    anywhere = any("0.0.0.0" in files[path] or "tornado" in sources.imports(tree) for path, tree in trees.items())
+    for path, tree in trees.items():
+        found = options.serving(tree, anywhere=anywhere)
+        if found is not None:
+            return found, path
+    return None
+
+
+def _path(module: str, files: Mapping[str, str]) -> str:
+    place = module.replace(".", "/")
+    inside = () if module.endswith("__main__") else (f"{place}/__main__.py", f"{place}/__init__.py")
+    forms = (f"{place}.py", *inside)
+    return next((path for form in forms for path in (form, f"src/{form}") if path in files), "")
+
+
+def _imported(tree: ast.Module, module: str, path: str) -> Iterator[str]:
+    parts = module.split(".")
+    package = (
+        parts if path.endswith(("__init__.py", "/__main__.py")) and not module.endswith("__main__") else parts[:-1]
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
