@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wherry.cli.image import base, rebase, slim
+from wherry.cli.image import base, gc, rebase, slim
 from wherry.cli.image.store import into_node, layout_of, report_of
 from wherry.cli.options import config_of, fail, settings
 from wherry.images.errors import ImageError
@@ -151,3 +151,4 @@ def sbom(reference: str, form: str, attach: bool, **given: Any) -> None:
 
 for each in (base, slim, rebase):
     command.add_command(each.command)
+command.add_command(gc.command)

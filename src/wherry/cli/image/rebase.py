@@ -101,7 +101,7 @@ async def _carry_out(
     from wherry.images.rebase.rebase import descriptor
     from wherry.node.runtime import RuntimeFailure
 
-    moved = [use for use in await rebasing.uses(client, layout) if _stands_on(layout, use, old, onto, base)]
+    moved = [use for use in await rebasing.uses(client, layout) if _is_to_move(layout, use, old, onto, base)]
     images: dict[str, str] = {}
     for use in moved:
         if use.digest not in images:
@@ -134,8 +134,8 @@ def _rebased(layout: "Layout", use: "Use", base: "Image", onto: str) -> "Rebased
         raise ImageError(f"{use.deployment.namespace}/{use.deployment.name}: {error}") from error
 
 
-def _stands_on(layout: "Layout", use: "Use", old: str, onto: str, base: "Image") -> bool:
-    """Whether it is to be moved: built on the base `old`, or without that on any earlier one of the name `onto`."""
+def _is_to_move(layout: "Layout", use: "Use", old: str, onto: str, base: "Image") -> bool:
+    """Whether it is built on the base `old`, or without that on any earlier one of the name `onto`."""
     from wherry.images.names import full_name
     from wherry.images.rebase.rebase import BASE_NAME, base_of, load
 
@@ -145,7 +145,7 @@ def _stands_on(layout: "Layout", use: "Use", old: str, onto: str, base: "Image")
     except ImageError:
         return False
     if found.diff_ids == base.diff_ids:
-        return False
+        return "@" not in use.image  # the tag has moved, and what runs is what it meant before
     if old:
         return found.digest == old
     return bool((image.manifest.get("annotations") or {}).get(BASE_NAME) == full_name(onto))

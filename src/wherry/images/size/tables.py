@@ -22,14 +22,14 @@ def lines(report: Report) -> Iterator[str]:
     for digest, stored, size, made_by in report.layers:
         yield f"{digest.removeprefix('sha256:')[:12]:14}{written(stored):>10}{written(size):>10}  {_short(made_by)}"
     yield ""
-    yield f"{'PACKAGE':32}{'SIZE':>10}{'FILES':>7}  WANTED BY"
+    yield f"{'PACKAGE':44}{'SIZE':>10}{'FILES':>7}  WANTED BY"
     for one in report.packages[:_SHOWN]:
         name = f"{one.package.name} {one.package.version}"
         wanted = ", ".join(one.wanted_by[:3]) or ("directly" if one.package.kind == "python" else "the base")
-        yield f"{name[:31]:32}{written(one.size):>10}{one.files:>7}  {wanted}"
+        yield f"{name if len(name) < 44 else name[:42] + '…':44}{written(one.size):>10}{one.files:>7}  {wanted}"
     if len(report.packages) > _SHOWN:
         rest = report.packages[_SHOWN:]
-        yield f"{f'{len(rest)} more':32}{written(sum(one.size for one in rest)):>10}"
+        yield f"{f'{len(rest)} more':44}{written(sum(one.size for one in rest)):>10}"
     found = waste(report)
     if found:
         yield ""
