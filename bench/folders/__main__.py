@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import tomllib
@@ -22,6 +23,7 @@ def main() -> int:
     read.add_argument("names", nargs="*", help="only those whose file starts so")
     read.add_argument("--write", action="store_true", help="write docs/FOLDERS.md")
     read.add_argument("--least", type=int, default=30, help="how many must answer 200")
+    read.add_argument("--slot", type=int, default=0, help="another number for each run at the same time, up to 8")
     read.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "wherry-folders")
     given = read.parse_args()
     listed = tomllib.loads((HERE / "list.toml").read_text())["project"]
@@ -30,12 +32,13 @@ def main() -> int:
     kept = given.cache / "outcomes.json"
     outcomes = _known(kept)
     index = index_url()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the engine goes with it
     with tempfile.TemporaryDirectory(prefix="wherry-folders-") as root:
         os.environ["KUBECONFIG"] = f"{root}/kubeconfig"
-        with Engine(Path(root)).up() as engine:
+        with Engine(Path(root), given.slot).up() as engine:
             for project in chosen:
                 outcome = tried(project, engine, index, given.cache)
-                outcomes[project.title] = outcome
+                outcomes = {**_known(kept), project.title: outcome}
                 print(outcome.line, flush=True)
                 kept.write_text(json.dumps({title: vars(one) for title, one in outcomes.items()}, indent=1))
     there = [outcomes[one.title] for one in projects if one.title in outcomes]

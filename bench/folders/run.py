@@ -17,8 +17,8 @@ from pathlib import Path
 from bench.folders.fetch import Unfetched, fetch, unpack
 
 BASE = "localhost/wherry/python:3.11"
-_SECONDS = 300
-_ROLLOUT = "60s"
+_SECONDS = 180
+_ROLLOUT = "40s"
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,16 @@ class Engine:
     """A node with a state, ports and networks apart from any other's."""
 
     root: Path
+    slot: int = 0
 
     @property
     def options(self) -> tuple[str, ...]:
+        name, slot = f"wfolders{self.slot}", self.slot
         return (
-            *("--name", "wfolders", "--bridge", "wfolders0", "--port", "17943"),
+            *("--name", name, "--bridge", name, "--port", str(17943 + slot)),
             *("--state", str(self.root / "st"), "--run-dir", str(self.root / "rn")),
-            *("--pod-network", "10.191.0.0/22", "--service-network", "10.192.0.0/24", "--node-ports", "29700-29999"),
+            *("--pod-network", f"10.191.{4 * slot}.0/22", "--service-network", f"10.192.{slot}.0/24"),
+            *("--node-ports", f"{29700 + 30 * slot}-{29729 + 30 * slot}"),
         )
 
     @contextlib.contextmanager

@@ -29,6 +29,7 @@ class Dependencies:
     names: frozenset[str] = frozenset()  # normalized names that are asked for directly
     build_system: bool = False  # the folder is a distribution that can be built
     also: str = ""  # a requirements file to install besides
+    itself: bool = False  # the folder's own distribution is installed too, as its scripts or its metadata are used
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from wherry.images.detect import options, sources
 from wherry.images.detect.options import Serving
-from wherry.images.detect.requirements import normalized
 
 _MOST_MODULES = 60
 _LINE = re.compile(r"[\"']?\s*([A-Za-z0-9_.-]+)\s*=\s*([A-Za-z0-9_.]+)(?::([A-Za-z0-9_.]+))?")
@@ -40,9 +39,9 @@ class Program:
 
 def program(files: Mapping[str, str]) -> Program | None:
     """The likeliest program: the one called like the distribution first."""
-    own = normalized(distribution(files))
+    own = plain(distribution(files))
     found = [(name, module) for name, module in scripts(files).items() if not any(no in name for no in _NOT_ONES_OWN)]
-    found.sort(key=lambda one: (normalized(one[0]) != own, "serve" not in one[0], len(one[0]), one[0]))
+    found.sort(key=lambda one: (plain(one[0]) != own, "serve" not in one[0], len(one[0]), one[0]))
     for name, module in found:
         read = _reading(module, files)
         if read is not None:
@@ -50,6 +49,10 @@ def program(files: Mapping[str, str]) -> Program | None:
                 name, (name, *read[0].words), read[0].port, f"the console script {name}; {read[1]} has its options"
             )
     return _module(files)
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def distribution(files: Mapping[str, str]) -> str:
@@ -61,6 +64,20 @@ def distribution(files: Mapping[str, str]) -> str:
         r"^name *= *[\"']?([A-Za-z0-9._-]+)", files.get("pyproject.toml", "") or files.get("setup.cfg", ""), re.M
     )
     return match[1] if match else ""
+
+
+def asks_for_itself(files: Mapping[str, str]) -> bool:
+    """Whether a module looks up its own distribution's version, which is there only once that is installed."""
+    name = distribution(files)
+    if not name or not ("pyproject.toml" in files or "setup.py" in files):
+        return False
+    asked = re.compile(
+        rf"\b(?:version|get_distribution|metadata|require)\(\s*(?:[\"']{re.escape(name)}[\"']|__name__|__package__)",
+        re.I,
+    )
+    return any(
+        asked.search(text) for path, text in files.items() if path.endswith(".py") and not path.startswith("tests")
+    )
 
 
 def scripts(files: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from wherry.images.detect import django, imported, program, sources
 from wherry.images.detect.found import App, Dependencies, Reason, Unclear
 from wherry.images.detect.program import Program
-from wherry.images.detect.requirements import dependencies, normalized, python_version
+from wherry.images.detect.requirements import dependencies, python_version
 from wherry.images.detect.sources import Place
 
 _MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "Pipfile.lock", "setup.py", "manage.py", "requirements")
@@ -32,6 +32,8 @@ def detect(files: Mapping[str, str], web: Sequence[str]) -> App:
     if needs.manager == "none" and (names := imported.packages(files)):
         needs = replace(needs, manager="imports", names=frozenset(names))
         how = Reason(f"packages {' '.join(names)}", "the modules import them; nothing says which versions")
+    if needs.manager != "pyproject" and program.asks_for_itself(files):
+        needs = replace(needs, itself=True)
     version, asked = python_version(files)
     reasons = [how, Reason(f"Python {version}", asked)]
     if web:
@@ -114,7 +116,7 @@ def _django(files: Mapping[str, str], needs: Dependencies, version: str, reasons
 def _own_program(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:
     """The distribution's own server, where it is called like the distribution or has no application object."""
     found = program.program(files)
-    if found is None or normalized(found.name) != normalized(program.distribution(files)):
+    if found is None or program.plain(found.name) != program.plain(program.distribution(files)):
         return None
     return _program(found, files, needs, version, reasons)
 
@@ -126,8 +128,7 @@ def _any_program(files: Mapping[str, str], needs: Dependencies, version: str, re
 
 def _program(found: Program, files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App:
     """Its script is there once the distribution is installed."""
-    if found.command[0] != "python" and needs.manager == "requirements":
-        needs = replace(needs, manager="pyproject", also=needs.file, lock="")
+    needs = replace(needs, itself=needs.manager != "pyproject")
     what = [*reasons, Reason(" ".join(found.command), found.why)]
     return App("python", _framework(files, needs), found.command, found.port, needs, version, reasons=what)
 

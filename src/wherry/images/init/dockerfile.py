@@ -40,6 +40,7 @@ def _python(app: App, base: str) -> list[str]:
         "ENV PATH=/opt/venv/bin:$PATH",
         "RUN python3 -m venv --without-pip /opt/venv",
         *_installs(app),
+        *_itself(app),
         "",
         "# What runs: the environment, the app, and bytecode for both and for the standard library.",
         f"FROM {runtime}",
@@ -56,6 +57,13 @@ def _python(app: App, base: str) -> list[str]:
     ]
 
 
+def _itself(app: App) -> list[str]:
+    """The distribution that the folder is; a lock has said already what it needs."""
+    if not app.dependencies.itself:
+        return []
+    return ["COPY . .", f"RUN {_PIP_CACHE} {_PIP} {'--no-deps ' if app.dependencies.lock else ''}."]
+
+
 def _installs(app: App) -> list[str]:
     """The steps that fill /opt/venv."""
     needs = app.dependencies
@@ -69,7 +77,7 @@ def _installs(app: App) -> list[str]:
         settings = "UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never"
         sync = "RUN --mount=type=cache,target=/root/.cache/uv uv sync --frozen --no-dev"
         return [
-            f'RUN {_PIP_CACHE} python3 -m pip install --target /opt/uv "uv>=0.9,<1"',
+            f'RUN {_PIP_CACHE} pip install --target /opt/uv "uv>=0.9,<1"',
             f"ENV {settings} PATH=/opt/uv/bin:/opt/venv/bin:$PATH PYTHONPATH=/opt/uv",
             "COPY pyproject.toml uv.lock ./",
             f"{sync} --no-install-project",
