@@ -116,3 +116,25 @@ def test_an_sbom_can_be_attached(tmp_path: Path) -> None:
     done = wherry("image", "sbom", "localhost/app:1", "--attach", *state)
     assert json.loads(done.stdout)["spdxVersion"] == "SPDX-2.3"
     assert sum(name.startswith("sha256-") for name in layout.names()) == 1
+
+
+def test_what_was_attached_goes_with_its_image(tmp_path: Path) -> None:
+    layout = image(tmp_path / "images" / "layout", tar({"a": b"1"}))
+    state = ("--state", str(tmp_path), "--run-dir", str(tmp_path / "run"))
+    assert wherry("image", "sbom", "localhost/app:1", "--attach", *state).exit_code == 0
+    assert wherry("image", "rm", "localhost/app:1", *state).exit_code == 0
+    assert layout.names() == {}
+    assert list(layout.blobs.iterdir()) == []
+
+
+def test_wishes_that_exclude_each_other_are_told(tmp_path: Path) -> None:
+    image(tmp_path / "images" / "layout", tar({"a": b"1"}))
+    state = ("--state", str(tmp_path), "--run-dir", str(tmp_path / "run"))
+    both = wherry("image", "base", "--check", "--refresh", *state)
+    assert (both.exit_code, "three different wishes" in both.output) == (2, True)
+    broken = tmp_path / "base.lock"
+    broken.write_text("{}")
+    assert "is no lock of a base image" in wherry("image", "base", "--from-lock", str(broken), *state).output
+    assert "which image?" in wherry("image", "rebase", "--onto", "localhost/app:1", *state).output
+    dry = wherry("image", "slim", "localhost/app:1", "--dry-run", "-o", "json", *state)
+    assert json.loads(dry.stdout) == {"reference": "localhost/app:1", "removals": []}
