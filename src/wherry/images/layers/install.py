@@ -172,14 +172,13 @@ def _explained(said: str, wanted: Wanted) -> str:
 
 def _plain(said: str) -> str:
     """uv's words without its drawing."""
-    lines = (re.sub(r"^[\s×│╰├─▶]+", "", line) for line in said.splitlines())
-    return "\n  ".join(line for line in lines if line and not line.startswith("Using Python"))
+    lines = (re.sub(r"^[\s×│╰├─▶]+", "", line) for line in said.removeprefix("uv: ").splitlines())
+    return "\n  ".join(line for line in lines if line and not line.startswith("Using "))
 
 
 def _uv() -> str:
     """The program, beside this interpreter or on PATH."""
-    beside = Path(sys.executable).parent / "uv"
-    found = str(beside) if beside.is_file() else shutil.which("uv")
+    found = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     if not found:
         raise ImageError("dependencies are installed by uv, which is not here: pip install uv")
     return found
