@@ -124,8 +124,20 @@ def start(user_file: Path | None, no_kubeconfig: bool, **given: Any) -> None:
     click.echo(f"{config.name} is up {took if new else 'already'} {pid}")
     click.echo(f"API         https://{config.listen}:{config.port}")
     click.echo(f"kubeconfig  {config.state / 'kubeconfig'}")
+    if (config.state / "registry" / "config.json").exists():
+        click.echo(f"registry    {_registry(config)}")
     if not no_kubeconfig:
         _merge(config, user_file)
+
+
+def _registry(config: Config) -> str:
+    """Where images are pushed to, and the login for it; without its port only the socket is left."""
+    import json
+
+    login = config.state / "registry" / "config.json"
+    addresses = list(json.loads(login.read_text())["auths"])
+    at = f"{addresses[0]}  (login: {login})" if addresses else ""
+    return at or f"{config.run / 'registry.sock'}  (port {config.registry_port} is taken or off)"
 
 
 def _merge(config: Config, named: Path | None) -> None:

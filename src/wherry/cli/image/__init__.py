@@ -149,6 +149,5 @@ def sbom(reference: str, form: str, attach: bool, **given: Any) -> None:
         click.echo(f"attached as {made.digest}", err=True)
 
 
-for each in (base, slim, rebase):
+for each in (base, slim, rebase, gc):
     command.add_command(each.command)
-command.add_command(gc.command)
