@@ -61,6 +61,7 @@ class Network:
     def __post_init__(self) -> None:
         self._haproxy = HAProxy(self.settings.run / "haproxy")
         self._namespaces = Namespaces(self.settings.run)
+        self._unanswered = conntrack.Unanswered()
 
     async def prepare(self) -> None:
         """Bridge, route, CNI configuration, and the Service of the DNS. May be repeated."""
@@ -121,9 +122,10 @@ class Network:
                 await self._unrouted(pod["metadata"]["uid"])
                 if not pod["spec"].get("hostNetwork"):  # its address is the whole node's
                     await asyncio.gather(*(drained(self._namespaces, each, self.clock) for each in addresses))
+                    await asyncio.gather(*(self._unanswered.forget(each) for each in addresses))
         except TimeoutError:
             log.info("pod %s still has connections after %g s", name, limit_seconds)
-        except OSError as error:
+        except (OSError, process.ProgramError) as error:
             log.warning("pod %s: cannot tell whether its connections have ended: %s", name, error)
 
     async def _unrouted(self, uid: str) -> None:

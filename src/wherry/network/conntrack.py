@@ -1,9 +1,15 @@
 """The kernel's memory of connections, where it would outlive what it leads to."""
 
+import asyncio
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from wherry import process
 from wherry.network.ruleset import Endpoint
+
+_OPENING = ("-p", "tcp", "--state", "SYN_SENT")
+_REPLY = re.compile(r"\bsrc=\S+ .*?\bsrc=(\S+)")
 
 
 async def forget_udp(gone: Iterable[Endpoint]) -> None:
@@ -12,3 +18,22 @@ async def forget_udp(gone: Iterable[Endpoint]) -> None:
         # Fails when there is nothing to delete.
         where = ("--reply-src", address, "--reply-port-src", str(port))
         await process.run("conntrack", "-D", "-p", "udp", *where, check=False)
+
+
+@dataclass
+class Unanswered:
+    """First packets that a pod has not answered (its queue was full): repeated, they would go to it still."""
+
+    _wanted: set[str] = field(default_factory=set)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def forget(self, address: str) -> None:
+        """Let their senders be translated anew. Those who ask at the same time share one look at the table."""
+        self._wanted.add(address)
+        async with self._looking:
+            if address not in self._wanted:
+                return
+            wanted, self._wanted = self._wanted, set()
+            listed = await process.run("conntrack", "-L", *_OPENING, check=False)
+            for each in wanted & set(_REPLY.findall(listed.stdout)):
+                await process.run("conntrack", "-D", *_OPENING, "--reply-src", each, check=False)

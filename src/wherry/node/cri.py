@@ -153,7 +153,12 @@ class CriRuntime:
         """Run a command to its end; raises RuntimeFailure("DEADLINE_EXCEEDED") after `timeout` seconds."""
         # The call's own deadline ends the process too, and to the millisecond; the message's is in whole seconds.
         request = pb.ExecSyncRequest(container_id=container_id, cmd=command, timeout=math.ceil(timeout))
-        answer = await self._runtime("ExecSync", request, pb.ExecSyncResponse, timeout)
+        try:
+            answer = await self._runtime("ExecSync", request, pb.ExecSyncResponse, timeout)
+        except RuntimeFailure as error:
+            if "deadline exceeded" in error.message:  # containerd saw the end first, and has no code for it
+                raise RuntimeFailure("DEADLINE_EXCEEDED", error.message) from error
+            raise
         return ExecResult(code=answer.exit_code, stdout=answer.stdout, stderr=answer.stderr)
 
     async def exec_url(
