@@ -1,0 +1,179 @@
+"""python -m bench.images: an image in layers beside buildah's of uv's guide: rebuilds, sizes, imports. As root."""
+
+import argparse
+import asyncio
+import contextlib
+import re
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+from bench.figures import Figure, machine, table
+from wherry.images.base.image import REFERENCE, RUNTIME_REFERENCE, make
+from wherry.images.build import build
+from wherry.images.detect import App, detect
+from wherry.images.layers.folder import build_python
+from wherry.images.layout import Layout, descriptor_of
+from wherry.images.registry.transfer import compressed
+from wherry.process import run
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "PERFORMANCE.md"
+BEGIN, END = "<!-- images: begin -->", "<!-- images: end -->"
+MODULES, ROUNDS = 200, 5
+REQUIREMENTS = "flask==3.1.2\ngunicorn==23.0.0\n"
+# As uv's guide for containers has it, on the same base: dependencies first, compiled; the standard library as it comes.
+GUIDE = f"""\
+FROM {REFERENCE} AS builder
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=0
+RUN pip install --target /opt/uv uv==0.13.9
+WORKDIR /app
+COPY requirements.txt ./
+RUN python3 -m venv --without-pip /app/.venv && /opt/uv/bin/uv pip install --python /app/.venv/bin/python \\
+    --compile-bytecode -r requirements.txt
+COPY . /app
+FROM {RUNTIME_REFERENCE}
+COPY --from=builder /app /app
+ENV PATH=/app/.venv/bin:$PATH
+WORKDIR /app
+USER 10001:10001
+CMD ["gunicorn", "--bind", "0.0.0.0:8000", "app:app"]
+"""
+# The official slim images have no bytecode of the standard library; here it is taken out of the base for comparison.
+SLIM = f"{GUIDE}USER 0\nRUN find /usr/lib/python3.11 -name '*.pyc' -exec rm -f {{}} +\nUSER 10001:10001\n"
+IMPORTS = "import time; t = time.perf_counter(); import flask; print(1000 * (time.perf_counter() - t))"
+
+
+def flask_app(folder: Path) -> None:
+    """An app of many modules; one of them is edited."""
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "requirements.txt").write_text(REQUIREMENTS)
+    lines = ("from flask import Flask", "from pkg import m000", "", "app = Flask(__name__)", "", "", '@app.get("/")')
+    (folder / "app.py").write_text("\n".join((*lines, "def index():", "    return m000.word()", "")))
+    (folder / "pkg" / "__init__.py").write_text("")
+    for number in range(MODULES):
+        text = "".join(
+            f"def f{one}(a, b={one}):\n    total = a * {number} + b\n    for k in range({one}):\n"
+            f"        total += len(str(k)) + {number}\n    return {{'n': total, 'items': [a, b, total]}}\n\n\n"
+            for one in range(40)
+        )
+        (folder / "pkg" / f"m{number:03}.py").write_text(f"def word():\n    return 'first'\n\n\n{text}")
+
+
+def edit(folder: Path, word: str) -> None:
+    path = folder / "pkg" / "m000.py"
+    path.write_text(re.sub(r"return '\w*'", f"return '{word}'", path.read_text(), count=1))
+
+
+async def rebuilt(folder: Path, kind: str, make_image: Callable[[], Awaitable[object]]) -> float:
+    """Milliseconds from an edited file to the new image: the median of several edits."""
+    await make_image()
+    took = []
+    for number in range(ROUNDS):
+        edit(folder, f"{kind}{number}x{time.time_ns()}")
+        begun = time.perf_counter()
+        await make_image()
+        took.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(took)
+
+
+def megabytes(layout: Layout, manifest: str) -> float:
+    """As a registry gets it."""
+    layers = [descriptor_of(one) for one in layout.read_json(manifest)["layers"]]
+    return sum(compressed(layout, layer).size for layer in layers) / 1e6
+
+
+async def imported(layout: Layout, digest: str, scratch: Path) -> float:
+    """Milliseconds of `import flask`, as a user who may write nothing: the median of several starts."""
+    root = scratch / digest[-12:]
+    root.mkdir()
+    manifest = layout.read_json(digest)
+    for layer in manifest["layers"]:
+        await run("tar", "-xf", str(layout.path(layer["digest"])), "-C", str(root), timeout=120)
+        for removed in root.rglob(".wh.*"):
+            removed.with_name(removed.name.removeprefix(".wh.")).unlink(missing_ok=True)
+            removed.unlink()
+    (root / "dev" / "null").touch()
+    settings = layout.read_json(manifest["config"]["digest"])["config"]["Env"]
+    user = ("chroot", "--userspec=10001:10001", str(root), "/usr/bin/env", "-i", *settings, "python", "-c", IMPORTS)
+    return statistics.median([float((await run(*user)).stdout) for _ in range(ROUNDS)])
+
+
+@contextlib.asynccontextmanager
+async def store() -> AsyncIterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="wherry-bench-images-", dir="/var/tmp"))  # a disk, not memory
+    try:
+        layout = Layout.create(path / "layout")
+        debs = Path.home() / ".cache" / "wherry-tests" / "debs"
+        await make(layout, debs)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+async def figures() -> dict[str, list[Figure]]:
+    async with store() as place:
+        layout, folder, guided = Layout(place / "layout"), place / "app", place / "guided"
+        flask_app(folder)
+        flask_app(guided)
+        (guided / "Dockerfile").write_text(GUIDE)
+        app = described(folder)
+
+        async def layered() -> str:
+            return (
+                await build_python(folder, app, reference="layered", store=place, on_event=lambda event: None)
+            ).digest
+
+        async def by_buildah() -> str:
+            built = await build(
+                guided,
+                reference="guided",
+                store=place,
+                dockerfile=None,
+                target=None,
+                build_args={},
+                on_event=lambda event: None,
+            )
+            return built.digest
+
+        ours = [Figure("edit of one file of 200 to the image", await rebuilt(folder, "a", layered), "ms")]
+        theirs = [Figure(ours[0].name, await rebuilt(guided, "b", by_buildah), "ms")]
+        base = layout.find(RUNTIME_REFERENCE)
+        assert base is not None, "it was made"
+        ours.append(Figure("base image, compressed", megabytes(layout, base.digest), "MB"))
+        for found, digest in ((ours, await layered()), (theirs, await by_buildah())):
+            found.append(Figure("Flask image, compressed", megabytes(layout, digest), "MB"))
+            found.append(Figure("`import flask` in it", await imported(layout, digest, place), "ms"))
+        (guided / "Dockerfile").write_text(SLIM)
+        name = "`import flask`, standard library without bytecode (as in python:slim)"
+        theirs.append(Figure(name, await imported(layout, await by_buildah(), place), "ms"))
+        return {"layers": ours, "buildah, uv's guide": theirs}
+
+
+def described(folder: Path) -> App:
+    paths: Sequence[Path] = [path for path in folder.rglob("*") if path.suffix in (".py", ".txt")]
+    return detect({str(path.relative_to(folder)): path.read_text() for path in paths})
+
+
+def write(text: str) -> None:
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise SystemExit(f"{DOCUMENT} lacks the lines {BEGIN} and {END}")
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{DOCUMENT.name}")
+    given = parser.parse_args()
+    said = table(asyncio.run(figures()))
+    print(said)
+    if given.write:
+        write(f"{machine({}).rstrip(' .')}.\n\n{said}")
+
+
+if __name__ == "__main__":
+    main()
