@@ -27,7 +27,7 @@ _TOPICS = {
     "/containers/delete": "delete",
 }
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
-_SETTLE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_SETTLE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, *([0.5] * 240))  # a busy CRI may be late by many seconds
 
 
 class PodOf(Protocol):
