@@ -6,7 +6,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=HTTP_PROXY,HTTPS
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
 
-.PHONY: help up test check bench docs down clean setup packages test-packages bench-packages lock proto
+.PHONY: help up test check bench golden folders docs down clean setup packages test-packages bench-packages lock proto
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,11 +25,18 @@ check: setup ## format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+golden: setup ## write the golden files anew: look at what git says of them
+	WHERRY_GOLDEN=write $(BIN)/python -m pytest -q tests/golden tests/unit/network/test_nft.py
+	git --no-pager diff --stat -- tests/golden
+
 docs: setup ## make docs/CONFIGURATION.md and docs/img/up.svg from the program itself
 	$(BIN)/python scripts/docs.py
 
 bench: packages bench-packages setup ## measure an engine of its own, or KUBECONFIGS="a b" beside one another
 	$(BIN)/python -m bench $(KUBECONFIGS) $(if $(KUBECONFIGS),,--write)
+
+folders: packages setup ## real projects from the package index: folder to HTTP 200, and docs/FOLDERS.md
+	$(AS_ROOT) $(BIN)/python -m bench.folders --write
 
 down: ## stop the node; its pods run on
 	$(AS_ROOT) $(BIN)/wherry node stop

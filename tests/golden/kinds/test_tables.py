@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.support.golden import assert_golden
 from wherry.apiserver.http.tables import table
 from wherry.kinds.catalog import KINDS, by_api
 from wherry.kinds.kind import Kind
@@ -47,7 +48,7 @@ def shown(kind: Kind, of_kind: Sequence[Obj]) -> Iterator[str]:
 def test_tables_are_the_golden_ones() -> None:
     groups = groupby(objects(), key=kind_of)
     text = "\n".join(line for kind, found in groups for line in (*shown(kind, list(found)), ""))
-    assert text == (HERE / "tables.txt").read_text()
+    assert_golden(HERE / "tables.txt", text)
 
 
 def test_each_stored_kind_has_a_golden_row() -> None:

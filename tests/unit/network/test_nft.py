@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.golden import assert_golden
 from tests.unit.network.objects import endpoint, service, settings, slice_of
 from wherry.network.host import forward_drops
 from wherry.network.nft import Kernel, affinities, render
@@ -25,7 +26,7 @@ def rules(**spec: str) -> Ruleset:
 
 
 def test_one_service_with_two_endpoints() -> None:
-    assert render(rules(), settings()) == GOLDEN.read_text()
+    assert_golden(GOLDEN, render(rules(), settings()))
 
 
 def test_where_bridged_packets_are_seen_only_a_pod_s_calls_to_itself_lose_their_source() -> None:
