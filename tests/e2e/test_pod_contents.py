@@ -82,7 +82,8 @@ def test_volumes_hold_what_the_pod_names(engine: Engine, tmp_path: Path) -> None
         {"name": "host", "mountPath": "/part", "subPath": "inner/file", "readOnly": True},
         {"name": "scratch", "mountPath": "/mine", "subPathExpr": "$(POD)"},
     ]
-    script = """cat /map/sub/a /secret/b /down/labels /part; echo
+    script = """exec 2>&1  # one stream, and so one order
+cat /map/sub/a /secret/b /down/labels /part; echo
 echo x > /mine/x; cat /scratch/volumes/x; echo y > /part
 stat -L -c %a /map/sub/a; cat /proc/mounts; echo from within > /host/out"""
     app = container(
@@ -157,7 +158,7 @@ def test_a_security_context_reaches_the_process(engine: Engine) -> None:
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
     }
-    script = "id -u; id -g; id -G; echo > /x; echo a > /data/a; stat -c %g /data/a; cat /proc/self/status"
+    script = "exec 2>&1; id -u; id -g; id -G; echo > /x; echo a > /data/a; stat -c %g /data/a; cat /proc/self/status"
     app = container(script, securityContext=own, volumeMounts=[{"name": "data", "mountPath": "/data"}])
     volumes = [{"name": "data", "emptyDir": {}}]
     create(engine, pod("secure", app, securityContext=context, volumes=volumes, restartPolicy="Never"))

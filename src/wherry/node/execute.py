@@ -27,6 +27,7 @@ from wherry.node.seen import container_spec as spec_of
 from wherry.node.seen import grace_seconds, init_containers
 from wherry.node.settings import NodeSettings
 from wherry.node.steps import CreateAndStart, Kill, PreStop, RunSandbox, Withdraw
+from wherry.node.turns import Turns
 from wherry.node.volumes import FailedMount, Volumes
 from wherry.objects import Obj
 from wherry.objects.errors import Conflict, NotFound
@@ -53,7 +54,7 @@ class Node:
     images: Images
     volumes: Volumes
     cgroups: PodCgroups
-    starts: asyncio.Semaphore
+    starts: Turns
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Execute:
         memory, runtime = self.memory, self.node.runtime
         spec = sandbox_spec(memory.pod, self.node.settings, self.node.resolver, step.attempt)
         try:
-            async with self.node.starts:
+            async with self.node.starts.turn():
                 for old in step.after:
                     await runtime.stop_sandbox(old)
                 await self.node.cgroups.make(memory.pod)
@@ -165,7 +166,7 @@ class Execute:
             await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
             spec = container_spec(memory.pod, container, start, self.node.lister, self.node.settings)
             reason = "CreateContainerError"
-            async with self.node.starts:
+            async with self.node.starts.turn(ahead=True):
                 made = await runtime.create_container(sandbox.id, spec, pod_spec)
                 self.tell("Normal", "Created", f"Created container: {name}", container)
                 reason = "RunContainerError"

@@ -20,7 +20,7 @@ class NodeSettings:
     cpu_milli: int = 1000
     memory_bytes: int = 1 << 30
     ephemeral_bytes: int = 0
-    starts: int = 8  # sandboxes and containers that are started at once, on the whole node
+    starts: int = 4  # sandboxes and containers that are started at once, on the whole node
     pulls: int = 5  # images that are pulled at once
     cgroup_v2: bool = False
     seccomp_root: Path = field(default=Path("/var/lib/wherry/seccomp"))  # of Localhost profiles

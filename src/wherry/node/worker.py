@@ -22,6 +22,7 @@ from wherry.node.runtime import Runtime, RuntimeFailure, Sandbox
 from wherry.node.seen import GRACE
 from wherry.node.settings import NodeSettings
 from wherry.node.tokens import Tokens
+from wherry.node.turns import Turns
 from wherry.node.volume_sources import sources
 from wherry.node.volumes import Volumes
 from wherry.objects import Obj, Ref, ref_of
@@ -61,7 +62,7 @@ class PodWorkers:
                 images=Images(self.runtime, self.mirror, self.clock, self._tasks, pulls=self.settings.pulls),
                 volumes=Volumes(self.settings, self.mirror, Tokens(self.client, self.clock)),
                 cgroups=self.cgroups,
-                starts=asyncio.Semaphore(self.settings.starts),
+                starts=Turns(self.settings.starts),
             )
             known = await self._sandboxes()
             self.mirror.on_change(["Pod"], self._pod_changed)
