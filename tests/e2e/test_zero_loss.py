@@ -110,4 +110,5 @@ async def test_no_request_is_lost(engine: Engine, services: dict[str, tuple[str,
     assert {name: dict(load.failures) for name, load in loads.items()} == {name: {} for name in loads}
     for load in loads.values():
         assert load.answers > 300
-        assert len(load.who) >= 6  # the pods of before and after
+        assert len({pod.split(b"-")[1] for pod in load.who}) >= 2  # pods of before and after
+        assert keep or len(load.who) >= 6  # all of them; eight kept connections may well miss one
