@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wherry.images.check import ignore
 from wherry.images.check.ignore import Ignore
+from wherry.images.distributions import normalized
 
 MOST_FILES = 50_000  # of a folder that are looked at
 LARGEST_SOURCE = 512 * 1024  # bytes of a file that is read
@@ -62,11 +63,6 @@ def look(root: Path, builder: Builder | None = None) -> Folder:
         sources=sources,
         builder=builder,
     )
-
-
-def normalized(name: str) -> str:
-    """A distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _files(root: Path) -> dict[str, int]:

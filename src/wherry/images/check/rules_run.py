@@ -8,8 +8,9 @@ import orjson
 from wherry.images.check.commands import called, commands, pip_installs
 from wherry.images.check.dockerfile import Dockerfile, Instruction
 from wherry.images.check.finding import Edit, Finding, Level
-from wherry.images.check.folder import Folder, normalized
+from wherry.images.check.folder import Folder
 from wherry.images.check.rules_base import split
+from wherry.images.distributions import normalized
 
 SERVERS = frozenset(("gunicorn", "uvicorn", "hypercorn", "waitress-serve", "daphne", "granian", "uwsgi", "streamlit"))
 _DISTRIBUTIONS = {"waitress-serve": "waitress"}

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wherry.images.detect.found import Dependencies, Reason
+from wherry.images.distributions import normalized
 
 _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _FILES = ("requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt")
 _DEFAULT = "3.13"
 SUPPORTED = ("3.14", "3.13", "3.12", "3.11", "3.10")
-
-
-def normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def dependencies(files: Mapping[str, str]) -> tuple[Dependencies, Reason]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 
+from wherry.images.distributions import normalized
+
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*)$")
 
 
@@ -31,11 +33,6 @@ class Owners:
         """The packages that ask for this one; none: it was asked for directly, or is not needed."""
         same = [other for other in self.packages if other.kind == package.kind and other.name != package.name]
         return sorted(other.name for other in same if package.name in other.needs)
-
-
-def normalized(name: str) -> str:
-    """As PEP 503 compares names."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def owners(texts: Mapping[str, str], paths: Iterable[str]) -> Owners:
