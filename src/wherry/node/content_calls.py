@@ -220,9 +220,20 @@ class BlobWriting:
                 raise
         self._call.cancel()
 
-    def end(self) -> None:
-        """Close the conversation; what has come stays with containerd until it is aborted."""
-        self._call.cancel()
+    async def end(self) -> None:
+        """Close the conversation and wait until containerd has left the blob; what came stays until it is aborted.
+
+        An abort while containerd still notes how far the blob came fails, as its directory is then not empty.
+        """
+        try:
+            async with asyncio.timeout(_CALL_SECONDS):
+                await self._call.done_writing()
+                while await self._call.read() is not grpc.aio.EOF:
+                    pass
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
+            pass  # it had ended before, or containerd does not answer: the abort will tell
+        finally:
+            self._call.cancel()
 
     async def _say(self, request: pb.WriteRequest) -> None:
         try:

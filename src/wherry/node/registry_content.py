@@ -78,7 +78,7 @@ class _Incoming:
         try:
             await self.writing.write(data)
         except RuntimeFailure:
-            self.writing.end()  # containerd removes what came, at the latest when the lease ends
+            await self.writing.end()  # containerd removes what came, at the latest when the lease ends
             raise
 
     async def commit(self, digest: str) -> bool:
@@ -92,7 +92,7 @@ class _Incoming:
         return True
 
     async def abort(self) -> None:
-        self.writing.end()
+        await self.writing.end()
         await self.calls.abort(self.writing.ref)
 
 

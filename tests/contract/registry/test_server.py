@@ -137,6 +137,13 @@ async def test_a_cancelled_upload_is_gone(world: World) -> None:
     assert (await world.ask("HEAD", f"/v2/app/blobs/{digest_of(data)}"))[0] == 404
 
 
+async def test_uploads_are_cancelled_right_after_their_bytes_came(world: World) -> None:
+    for _ in range(100):
+        location = await begin(world)
+        await world.ask("PATCH", location, os.urandom(100))
+        assert (await world.ask("DELETE", location))[0] == 204
+
+
 async def test_an_upload_belongs_to_its_repository(fake: World) -> None:
     location = await begin(fake, "one")
     assert (await fake.ask("PATCH", location.replace("/one/", "/two/"), b"data"))[0] == 404
