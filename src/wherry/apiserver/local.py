@@ -78,6 +78,8 @@ class LocalClient:
         target = self._target_of(obj, subresource)
         if subresource == "finalize":
             return object_of(await subresources.finalize(self.registry, target, obj, self.options))
+        if subresource == "status":
+            obj = _status_part(obj)
         return object_of(await update(self.registry, target, copied(obj), self.options))
 
     async def patch(
@@ -109,6 +111,12 @@ class LocalClient:
     ) -> None:
         options = DeleteOptions(grace_seconds=grace_seconds, uid=uid, propagation=propagation)
         await delete(self.registry, self._target(kind, namespace, name), options)
+
+
+def _status_part(obj: Obj) -> Obj:
+    """What a write of the status reads of an object: all else is the stored one's, and need not be checked again."""
+    meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta, "status": obj.get("status")}
 
 
 _patch = patch  # the method of the same name hides it inside the class

@@ -49,6 +49,7 @@ class Loop:
     clock: Clock
     record: Record
     _retries: dict[Ref, int] = field(default_factory=dict)
+    _rested: dict[Ref, float] = field(default_factory=dict)  # when an object may be looked at again
 
     async def run(self) -> None:
         queue = Queue(self.clock)
@@ -58,6 +59,10 @@ class Loop:
             obj = self.mirror.get(*ref)
             if obj is None:
                 self._retries.pop(ref, None)
+                self._rested.pop(ref, None)
+                continue
+            if (tired := self._rested.get(ref, 0.0) - self.clock.monotonic()) > 0:
+                queue.add_after(ref, tired)
                 continue
             try:
                 await self._look_at(ref, obj, queue)
@@ -90,6 +95,8 @@ class Loop:
         seen = self.controller.observe(obj, self.mirror, self.clock.now())
         if seen is None:
             return
+        if rest := self.controller.rest(seen):
+            self._rested[ref] = self.clock.monotonic() + rest
         try:
             await self._carry_out(ref, self.controller.plan(seen), queue)
         except (Conflict, NotFound):

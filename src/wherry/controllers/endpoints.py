@@ -10,6 +10,7 @@ from wherry.client.controller import Controller
 from wherry.client.lister import Lister
 from wherry.controllers.service_pods import (
     HEADLESS,
+    REST_SECONDS,
     addresses,
     headless,
     hostname,
@@ -106,5 +107,6 @@ ENDPOINTS = Controller(
     kind="Service",
     observe=observe,
     plan=plan,
+    rest=lambda seen: REST_SECONDS * len(seen.pods),
     watches={"Pod": services_of, "Endpoints": _service_of},
 )

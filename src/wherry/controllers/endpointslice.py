@@ -10,6 +10,7 @@ from wherry.client.controller import Controller
 from wherry.client.lister import Lister
 from wherry.controllers.service_pods import (
     HEADLESS,
+    REST_SECONDS,
     addresses,
     headless,
     hostname,
@@ -191,5 +192,11 @@ def _slice(seen: Observed, family: str, ports: list[Obj], endpoints: list[Obj]) 
 
 
 ENDPOINTSLICE = Controller(
-    name="endpointslice", kind="Service", observe=observe, plan=plan, owns=(KIND,), watches={"Pod": services_of}
+    name="endpointslice",
+    kind="Service",
+    observe=observe,
+    plan=plan,
+    rest=lambda seen: REST_SECONDS * len(seen.pods),
+    owns=(KIND,),
+    watches={"Pod": services_of},
 )

@@ -228,7 +228,7 @@ class BlobWriting:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 await self._call.done_writing()
-                while await self._call.read() is not grpc.aio.EOF:
+                while isinstance(await self._call.read(), pb.WriteResponse):
                     pass
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
             pass  # it had ended before, or containerd does not answer: the abort will tell

@@ -64,19 +64,20 @@ class Memory:
     def _asked(self, name: str) -> str:
         return str((container_spec(self.pod, name) or {}).get("image", ""))
 
-    def pod_changed(self, pod: Obj | None, now: datetime) -> None:
-        """The mirror's news. None: the object is gone."""
+    def pod_changed(self, pod: Obj | None, now: datetime) -> bool:
+        """The mirror's news. None: the object is gone. False: not news, but what an own write has returned before."""
         if pod is None:
             if not self.gone:
                 self.gone, self.deletion_seen = True, now
-            return
-        if _revision(pod) < _revision(self.pod):
-            return  # older than what our own write returned
+            return True
+        if pod is not self.pod and 0 < _revision(pod) <= _revision(self.pod):
+            return False
         before = self.pod["metadata"].get("deletionTimestamp")
         after = pod["metadata"].get("deletionTimestamp")
         if after and (after != before or self.deletion_seen is None):
             self.deletion_seen = now
         self.pod = pod
+        return True
 
     def failed(self, name: str, reason: str, message: str, now: datetime) -> None:
         """Remember why something could not be done; it is tried again after a growing while."""

@@ -36,7 +36,6 @@ def _condition(seen: Seen, kind: str, verdict: _Verdict) -> Obj:
     if generation:
         out["observedGeneration"] = generation
     out["status"] = status
-    out["lastProbeTime"] = None
     same = old.get("status") == status and old.get("lastTransitionTime")
     out["lastTransitionTime"] = old["lastTransitionTime"] if same else format_time(seen.now)
     if reason:

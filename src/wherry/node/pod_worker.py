@@ -52,8 +52,8 @@ class PodWorker:
         self._woken.set()
 
     def pod_changed(self, pod: Obj | None) -> None:
-        self.memory.pod_changed(pod, self._node.clock.now())
-        self.wake()
+        if self.memory.pod_changed(pod, self._node.clock.now()):
+            self.wake()
 
     def runtime_changed(self) -> None:
         """The runtime did something with it. What a step of our own does, its end tells."""
@@ -125,7 +125,7 @@ class PodWorker:
         self._cancel_starts()
         planned = list(plan(seen))
         self._launch(planned)
-        if not self.memory.gone:
+        if not self.memory.gone and "start" not in self._running:  # a start's end tells all of it at once
             await self._write_status()
         if await self._do_short(planned):
             self.wake()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from wherry.client.client import Client
 from wherry.client.mirror import Mirror
 from wherry.clock import Clock
-from wherry.node.admission import admit
+from wherry.node.admission import Needs, admit, needs_of
 from wherry.node.dns_settings import Resolver, parse_resolv_conf
 from wherry.node.execute import Node, Record
 from wherry.node.images import Images
@@ -26,6 +26,7 @@ from wherry.node.turns import Turns
 from wherry.node.volume_sources import sources
 from wherry.node.volumes import Volumes
 from wherry.objects import Obj, Ref, ref_of
+from wherry.objects.pods import finished
 
 log = logging.getLogger("wherry.node")
 
@@ -45,6 +46,7 @@ class PodWorkers:
     record: Record
     settings: NodeSettings
     _workers: dict[str, PodWorker] = field(default_factory=dict)  # by uid
+    _needs: dict[str, Needs] = field(default_factory=dict)  # by uid
     _uses: dict[Ref, set[str]] = field(default_factory=lambda: defaultdict(set))  # source -> uids of pods
 
     async def run(self) -> None:
@@ -105,7 +107,8 @@ class PodWorkers:
     def _work(self, pod: Obj, sandboxes: Iterable[Sandbox] = (), *, gone: bool = False) -> PodWorker:
         uid = pod["metadata"]["uid"]
         held = tuple(sandboxes)
-        rejected = None if gone or held else admit(pod, self._others(uid), self.settings)
+        needs = self._needs[uid] = needs_of(pod)
+        rejected = None if gone or held else admit(pod, needs, self._others(uid), self.settings)
         if held:
             self._node.cgroups.hold(pod)
         worker = self._workers[uid] = PodWorker(self._node, pod, held, rejected)
@@ -120,11 +123,12 @@ class PodWorkers:
         self._tasks.create_task(self._run(worker), name=f"pod {pod['metadata']['name']}")
         return worker
 
-    def _others(self, uid: str) -> list[Obj]:
+    def _others(self, uid: str) -> list[Needs]:
+        """Of the pods that are here and have not ended."""
         return [
-            worker.memory.pod
+            self._needs[other]
             for other, worker in self._workers.items()
-            if other != uid and not worker.memory.gone and worker.memory.rejected is None
+            if other != uid and not (worker.memory.gone or worker.memory.rejected or finished(worker.memory.pod))
         ]
 
     async def _run(self, worker: PodWorker) -> None:
@@ -133,6 +137,7 @@ class PodWorkers:
             await worker.run()
         finally:
             self._workers.pop(uid, None)
+            self._needs.pop(uid, None)
             for ref in sources(worker.memory.pod):
                 self._uses[ref].discard(uid)
                 if not self._uses[ref]:

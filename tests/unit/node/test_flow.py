@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.runtime import Program
 from tests.unit.node.conftest import TestNode, pod
+from wherry.kinds import schema
+from wherry.kinds.schema.check import check
 from wherry.objects import Obj
 
 CRASHES = ("crash",)
@@ -45,6 +47,22 @@ async def test_a_pod_becomes_ready_and_is_deleted(node: TestNode) -> None:
     assert [reason for _, reason, _ in node.events] == ["Pulled", "Created", "Started", "Killing"]
     assert not list(node.settings.pods.iterdir())
     assert not list(node.settings.logs.iterdir())
+
+
+async def test_a_status_is_what_the_api_keeps_of_it_and_written_only_when_it_says_something_new(node: TestNode) -> None:
+    """One that the API stores otherwise than it was written would be written again at every look, for ever."""
+    type_ = schema.load().definition("io.k8s.api.core.v1.Pod")
+    async with node.running():
+        await node.api.create(pod(containers=[container(), container("b")]))
+        await node.until(node.ready)
+        stored = node.api.pod("web")
+        assert stored is not None
+        assert check(stored, type_).obj["status"] == stored["status"]
+        written = [write for write in node.api.writes if write[0] == "update status"]
+        node.api.change(stored, metadata={**stored["metadata"], "labels": {"new": "label"}})
+        await node.clock.sleep(60)
+    assert [write for write in node.api.writes if write[0] == "update status"] == written
+    assert len(written) <= 3
 
 
 async def test_back_off_doubles_from_ten_seconds_to_five_minutes(node: TestNode) -> None:

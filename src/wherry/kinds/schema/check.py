@@ -22,6 +22,7 @@ _OBJECT, _MAP, _LIST = Shape.OBJECT, Shape.MAP, Shape.LIST
 
 _OMITTED = (_LIST, _MAP)  # of these an empty one is as good as none, and upstream stores none
 
+_SMALLEST, _LARGEST = -(2**31), 2**31 - 1  # whatever the format
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 
 
@@ -88,7 +89,11 @@ def _struct(value: Obj, struct: Struct, at: _At | None, found: _Found) -> Obj:
             found.unknown.append(_At(at, key, struct))
             out = dict(value) if out is value else out
             del out[key]
-        elif type_.shape is _STRING and type(item) is str and not type_.format:
+        elif (
+            (type_.shape is _STRING and type(item) is str and not type_.format)
+            or (type_.shape is _BOOLEAN and type(item) is bool)
+            or (type_.shape is _INTEGER and type(item) is int and _SMALLEST <= item <= _LARGEST)
+        ):
             continue
         elif item is None:
             out = dict(value) if out is value else out
