@@ -27,7 +27,8 @@ _TOPICS = {
     "/containers/delete": "delete",
 }
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
-_SETTLE_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, *([0.5] * 240))  # a busy CRI may be late by many seconds
+# The CRI deletes the task first, which takes tens of milliseconds; a busy one may be late by many seconds.
+_SETTLE_SECONDS = (0.02, 0.03, 0.05, 0.1, 0.2, *([0.5] * 240))
 
 
 class PodOf(Protocol):
@@ -128,9 +129,9 @@ class Subscription:
         try:
             if what in ("exit", "oom"):
                 for seconds in _SETTLE_SECONDS:
+                    await asyncio.sleep(seconds)
                     if await self._settled(subject, what):
                         break
-                    await asyncio.sleep(seconds)
             uid = await self._pod_of(subject, forget=what == "delete")
         except RuntimeFailure:
             uid = ""  # containerd is going: whatever it was, look at all

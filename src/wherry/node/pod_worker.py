@@ -57,9 +57,16 @@ class PodWorker:
 
     def runtime_changed(self) -> None:
         """The runtime did something with it. What a step of our own does, its end tells."""
+        if self._ending:
+            return
         self._stale = True
         if "sandbox" not in self._running and not self.memory.starting:
             self.wake()
+
+    @property
+    def _ending(self) -> bool:
+        """Whether all that can happen to it now is what its own end does, step by step."""
+        return self.memory.stopping and (self.memory.dropped or any(name.startswith("kill:") for name in self._running))
 
     def runtime_returned(self) -> None:
         """It was away: what failed meanwhile need not wait any longer."""
