@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import api, engine, pods, processes
+from bench import api, engine, pods, processes, recovery
 from bench.cluster import Cluster
 from bench.figures import Figure, machine, seconds, table, write
 
-PARTS = ("idle", "pods", "rollout", "api")
+PARTS = ("idle", "pods", "rollout", "kill", "api")
 DOCUMENT = Path(__file__).parent.parent / "docs" / "PERFORMANCE.md"
 
 
-async def figures(path: Path, parts: Sequence[str], window: float) -> tuple[str, list[Figure]]:
-    """The server's version, and all that was measured of it, told as it comes."""
+async def figures(
+    path: Path, parts: Sequence[str], window: float, own: engine.Own | None = None
+) -> tuple[str, list[Figure]]:
+    """The server's version, and all that was measured of it, told as it comes. Only an `own` engine is killed."""
     found: list[Figure] = []
     async with Cluster(path) as cluster:
         version = (await cluster.call("GET", "/version"))["gitVersion"]
@@ -29,7 +31,7 @@ async def figures(path: Path, parts: Sequence[str], window: float) -> tuple[str,
             found += await processes.measure(pids, window) if pids else ()
         await cluster.begin()
         try:
-            async for figure in _in_namespace(cluster, parts):
+            async for figure in _in_namespace(cluster, parts, own):
                 print(f"  {figure.name}: {figure.value:.3g} {figure.unit}", file=sys.stderr, flush=True)
                 found.append(figure)
         finally:
@@ -39,7 +41,10 @@ async def figures(path: Path, parts: Sequence[str], window: float) -> tuple[str,
     return version, found
 
 
-async def _in_namespace(cluster: Cluster, parts: Sequence[str]) -> AsyncIterator[Figure]:
+async def _in_namespace(cluster: Cluster, parts: Sequence[str], own: engine.Own | None) -> AsyncIterator[Figure]:
+    if "kill" in parts and own is not None:
+        async for figure in recovery.measure(cluster, own):
+            yield figure
     for part, measure in (("pods", pods.measure), ("rollout", pods.rollouts), ("api", api.measure)):
         if part in parts:
             async for figure in measure(cluster):
@@ -50,8 +55,8 @@ async def run(given: argparse.Namespace) -> None:
     results: dict[str, list[Figure]] = {}
     versions: dict[str, str] = {}
     if not given.kubeconfig or given.own:
-        async with engine.running(pods.IMAGE) as (path, cold):
-            versions["wherry"], found = await figures(path, given.only, given.window)
+        async with engine.running(pods.IMAGE) as (own, cold):
+            versions["wherry"], found = await figures(own.kubeconfig, given.only, given.window, own)
             results["wherry"] = [cold, *found]
     for path in given.kubeconfig:
         async with Cluster(path) as cluster:

@@ -6,10 +6,12 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.cluster import Cluster, Refused, until
 from bench.figures import Figure, seconds
+from wherry.host.processes import lock_holder
 from wherry.node.sandbox_image import oci_archive, tar
 from wherry.objects import Obj
 
@@ -25,21 +27,43 @@ def archive(reference: str, busybox: Path = Path("/bin/busybox")) -> bytes:
     return oci_archive(layer, reference, entrypoint=["/bin/sh"])
 
 
+@dataclass(frozen=True)
+class Own:
+    """An engine of the bench's own: where it keeps its state, and how it is spoken to."""
+
+    state: Path
+    flags: tuple[str, ...]
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.state / "kubeconfig"
+
+    def start(self) -> None:
+        _wherry("node", "start", "--no-kubeconfig", *self.flags)
+
+    def pid(self) -> int:
+        pid = lock_holder(self.state / "db" / "lock")
+        if pid is None:
+            raise SystemExit("the engine has ended")
+        return pid
+
+
 @asynccontextmanager
-async def running(image: str) -> AsyncIterator[tuple[Path, Figure]]:
-    """Start from nothing, with the image in it: the kubeconfig, and how long it took to a Ready node."""
+async def running(image: str) -> AsyncIterator[tuple[Own, Figure]]:
+    """Start from nothing, with the image in it: the engine, and how long it took to a Ready node."""
     with tempfile.TemporaryDirectory(prefix="wherry-bench-") as place:
         state = Path(place) / "state"
         flags = ("--name", "bench", "--state", str(state), "--run-dir", str(Path(place) / "run"), *NETWORK)
+        own = Own(state, flags)
         began = time.perf_counter()
         try:
-            _wherry("node", "start", "--no-kubeconfig", *flags)
-            await ready(state / "kubeconfig")
+            own.start()
+            await ready(own.kubeconfig)
             took = seconds("cold start to a Ready node and default ServiceAccount", time.perf_counter() - began)
             saved = Path(place) / "image.tar"
             saved.write_bytes(archive(image))
             _wherry("image", "load", *flags, str(saved))
-            yield state / "kubeconfig", took
+            yield own, took
         finally:
             _wherry("node", "reset", "--yes", *flags)
 

@@ -23,7 +23,8 @@ from wherry.node.runtime import SandboxSpec
 pytestmark = pytest.mark.root
 
 SERVE = "mkdir -p /tmp/www; echo hi > /tmp/www/x; trap 'exit 0' TERM; httpd -f -p 5000 -h /tmp/www & wait"
-NAMES = ("a", "b", "c")
+NAMES = tuple(f"served{number}" for number in range(20))
+CLIENTS = 4
 
 
 def serving(name: str) -> Obj:
@@ -43,7 +44,7 @@ SERVICE: Obj = {
 
 @dataclass
 class Load:
-    """Requests one after the other, until it is stopped."""
+    """Clients that each send one request after the other, until they are stopped."""
 
     address: str
     answered: int = 0
@@ -61,20 +62,22 @@ class Load:
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Load"]:
-        thread = threading.Thread(target=self.run)
-        thread.start()
+        threads = [threading.Thread(target=self.run) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
         try:
             yield self
         finally:
             self._stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
 
 
 @pytest.fixture(scope="module")
 def served(engine: Engine) -> str:
-    """The address of a Service with three ready pods."""
+    """The address of a Service with twenty ready pods."""
     create(engine, SERVICE, *map(serving, NAMES))
-    ready(engine, *NAMES)
+    engine.kubectl("wait", "pod", "-l", "app=served", "--for=condition=Ready", "--timeout=55s")
     return engine.kubectl("get", "service", "served", "-o", "jsonpath={.spec.clusterIP}")
 
 
@@ -105,8 +108,9 @@ async def _ended(descriptor: int) -> None:
 def lives(engine: Engine) -> list[tuple[str, int, str]]:
     """What must not change of a pod that is left alone: its container, its restarts, since when it is ready."""
     out = []
-    for name in NAMES:
-        status = get(engine, name)["status"]
+    pods = json.loads(engine.kubectl("get", "pods", "-l", "app=served", "-o", "json"))["items"]
+    assert len(pods) == len(NAMES)
+    for status in [each["status"] for each in pods]:
         (one,) = status["containerStatuses"]
         (since,) = [each["lastTransitionTime"] for each in status["conditions"] if each["type"] == "Ready"]
         out.append((one["containerID"], one["restartCount"], since))
@@ -197,7 +201,7 @@ def test_an_engine_killed_while_pods_start_finishes_what_it_began(engine: Engine
     spec = {"replicas": 10, "selector": {"matchLabels": {"app": "many"}}, "template": template}
     many = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "many"}, "spec": spec}
     create(engine, many)
-    engine.kubectl("wait", "deployment/many", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=30s")
+    engine.kubectl("wait", "deployment/many", "--for=jsonpath={.status.readyReplicas}", "--timeout=30s")
     killed(engine_pid(engine))
     restart(engine)
     engine.kubectl("rollout", "status", "deployment/many", "--timeout=60s")

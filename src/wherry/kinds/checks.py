@@ -6,6 +6,7 @@ Each yields the errors of one value at one path, in upstream's wording.
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from wherry.objects import Obj, names
@@ -138,6 +139,7 @@ def percent(value: int | str) -> int | None:
     return int(value[:-1]) if isinstance(value, str) and _PERCENT.fullmatch(value) else None
 
 
+@lru_cache(maxsize=4096)
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """An address, with the leading zeros that old fields allow."""
     try:
