@@ -1,9 +1,10 @@
 """`wherry node`: run, start, stop, watch and remove the engine on this machine."""
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,31 @@ def run(detached: bool, **given: Any) -> None:
         with launch.holding(config):
             engine_log.begin(config, foreground=not detached)
             _launch_containerd(config)
-            from wherry import engine  # takes most of a start, and is not needed to say what is wrong
-
+            with _without_authorities():
+                from wherry import engine  # takes most of a start, and is not needed to say what is wrong
             engine.main(config)
     except (preflight.NotReady, launch.LaunchError) as error:
         fail(str(error))
     except Exception as error:
         logging.getLogger("wherry").exception("the engine ended")
         fail(_why(config, error))
+
+
+@contextlib.contextmanager
+def _without_authorities() -> Iterator[None]:
+    """aiohttp reads the machine's authorities when it is imported, for 40 ms; the engine asks no server that needs them.
+
+    Only for the import: containerd and other programs, which do ask such servers, get the environment as it was.
+    """
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before
 
 
 def _launch_containerd(config: Config) -> None:
