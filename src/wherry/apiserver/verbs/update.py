@@ -85,14 +85,16 @@ async def modify(
             raise stale(target)
         old = object_of(record)
         new = change(old)
-        stored = False
+        stored = removed = False
         try:
             if new == old:
                 return record
             if options.dry_run:
                 return Record(record.key, record.revision, b"", new)
             if finished(new):
-                return await remove(registry, target, new, record.revision)
+                last = await remove(registry, target, new, record.revision)
+                removed = True
+                return last
             done = await registry.store.put(
                 record.key, seal(new), expect=record.revision, sync=SYNC[target.kind.durability]
             )
@@ -102,7 +104,7 @@ async def modify(
                 raise stale(target) from None
             continue
         finally:
-            for step in registry.admission:
+            for step in registry.admission if not removed else ():  # what is gone was given back already
                 step.settled(target, new, old, stored=stored)
         return done
     raise stale(target)

@@ -283,6 +283,16 @@ async def test_a_refused_service_gives_back_what_it_was_given(client: LocalClien
         await client.create(service("third", type="NodePort", ports=[{"port": 80, "nodePort": 30077}]))
 
 
+async def test_a_service_whose_last_finalizer_goes_gives_back_its_port(client: LocalClient) -> None:
+    wanted: Obj = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30079}]}
+    held = service(**wanted)
+    held["metadata"]["finalizers"] = ["example.com/f"]
+    await client.create(held)
+    await client.delete("Service", "default", "web")
+    await client.patch("Service", "default", "web", {"metadata": {"finalizers": None}})
+    await client.create(service("other", **wanted))
+
+
 async def test_an_address_does_not_change(client: LocalClient) -> None:
     await client.create(service())
     with pytest.raises(Invalid, match="may not change once set"):
