@@ -28,7 +28,11 @@ def main() -> int:
     given = read.parse_args()
     listed = tomllib.loads((HERE / "list.toml").read_text())["project"]
     projects = [Project(**one) for one in listed]
-    chosen = [one for one in projects if not given.names or one.title.startswith(tuple(given.names))]
+    chosen = [
+        one
+        for one in projects
+        if not given.names or one.title.lower().startswith(tuple(name.lower() for name in given.names))
+    ]
     kept = given.cache / "outcomes.json"
     outcomes = _known(kept)
     index = index_url()

@@ -1,4 +1,4 @@
-"""One folder from its archive to an answer: `wherry init`, `wherry up`, GET, `wherry down`, on an engine of its own."""
+"""One folder from its archive to an answer: `wherry up`, GET, `wherry down`, on an engine of its own."""
 
 import contextlib
 import json
@@ -9,16 +9,17 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.folders.fetch import Unfetched, fetch, unpack
 
-BASE = "localhost/wherry/python:3.11"
-_SECONDS = 180
-_ROLLOUT = "40s"
+_SECONDS = 400
+_ROLLOUT = "90s"
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,29 @@ class Project:
     file: str
     sha256: str
     folder: str = ""
+    start: tuple[str, ...] = ()  # a command that nothing in the folder tells
+    env: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/"  # the page that is asked for
+    why: str = ""  # of what is given here
 
     @property
     def title(self) -> str:
         name = self.file.removesuffix(".tar.gz")
         return f"{name} {self.folder}" if self.folder else name
+
+    @property
+    def given(self) -> str:
+        """What a user has to say of it, "" where nothing."""
+        said = [f"start {' '.join(self.start)}"] if self.start else []
+        said += [f"env {name}" for name in self.env]
+        return ", ".join([*said, *([f"path {self.path}"] if self.path != "/" else [])])
+
+    @property
+    def settings(self) -> str:
+        """wherry.toml with just that, "" where the folder says all."""
+        lines = [f"command = {json.dumps(list(self.start))}"] if self.start else []
+        lines += ["[env]", *(f"{name} = {json.dumps(value)}" for name, value in self.env.items())]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,7 @@ class Outcome:
     status: int = 0
     seconds: float = 0.0
     failure: str = ""
+    given: str = ""
 
     @property
     def line(self) -> str:
@@ -98,38 +118,62 @@ def _brought_up(project: Project, engine: Engine, folder: Path, cache: Path) -> 
     begun = time.monotonic()
     for own in ("Dockerfile", "Containerfile", ".dockerignore"):
         (folder / own).unlink(missing_ok=True)
-    name = re.sub(r"[^a-z0-9]+", "-", project.title.lower()).strip("-")[:40]
-    made = engine.wherry("init", str(folder), "--base", BASE, "--name", name, flags=False)
-    if made.returncode:
-        return Outcome(project.title, failure=f"detection: {_last(made.stderr)}")
-    found = next((line.removeprefix("start  ") for line in made.stderr.splitlines() if line.startswith("start  ")), "")
+    name = re.sub(r"[^a-z0-9]+", "-", project.title.lower()).strip("-")[-40:].strip("-")
+    (folder / "wherry.toml").write_text(f'name = "app-{name}"\n\n{project.settings}')
+    done = None
     try:
         done = engine.wherry("up", str(folder), "-o", "json", "--timeout", _ROLLOUT)
-        status, url = _asked(done.stdout)
-        (cache / f"{name}.log").write_text(f"{made.stderr}{done.stderr}{done.stdout}")
-        seconds = round(time.monotonic() - begun, 1)
-        failure = "" if status == 200 else _why(done.stdout, done.stderr, url, status)
+        status, url = _asked(done.stdout, project.path)
+        failure = ""
+        if status != 200:
+            failure = _why(done.stdout, done.stderr, url, status)
+        if status >= 500:
+            said = engine.wherry("logs", f"app-{name}", "--tail", "80").stdout
+            failure += f": {_last(said)}"
+            (cache / f"{name}.said").write_text(said)
     except subprocess.TimeoutExpired:
-        status, seconds, failure = 0, float(_SECONDS), f"not built and up within {_SECONDS} s"
+        status, failure = 0, f"not built and up within {_SECONDS} s"
+    seconds = round(time.monotonic() - begun, 1)
+    told = done.stderr if done else ""
+    if done:
+        (cache / f"{name}.log").write_text(f"{told}{done.stdout}")
     engine.wherry("down", str(folder))
     shutil.rmtree(folder, ignore_errors=True)
-    return Outcome(project.title, found, status, seconds, failure)
+    return Outcome(project.title, " ".join(project.start) or _found(told), status, seconds, failure, project.given)
 
 
-def _asked(printed: str) -> tuple[int, str]:
+def _found(told: str) -> str:
+    """The command that `up` says it found."""
+    match = re.search(r"made in layers, to run (.*)", told)
+    return match[1].strip() if match else ""
+
+
+def _asked(printed: str, path: str) -> tuple[int, str]:
     """The status of the page that `up` names, redirects followed; 0 where there is none."""
     try:
-        url = json.loads(printed)["urls"][0]["url"]
+        url = json.loads(printed)["urls"][0]["url"].rstrip("/") + path
     except (json.JSONDecodeError, KeyError, IndexError):
         return 0, ""
     request = urllib.request.Request(url, headers={"Host": "localhost", "Accept": "text/html,*/*"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.build_opener(_Same).open(request, timeout=30) as answer:
             return answer.status, url
     except urllib.error.HTTPError as error:
         return error.code, url
     except OSError:
         return 0, url
+
+
+class _Same(urllib.request.HTTPRedirectHandler):
+    """What an app calls `localhost` is the address that was asked, where other apps have others."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        to = urllib.parse.urlsplit(newurl)
+        if to.hostname == "localhost":
+            newurl = to._replace(netloc=urllib.parse.urlsplit(req.full_url).netloc).geturl()
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _why(printed: str, told: str, url: str, status: int) -> str:

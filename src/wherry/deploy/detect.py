@@ -28,6 +28,9 @@ _PORT_PATTERNS = (
     (re.compile(r"runserver[\"', ]+(?:[\d.]+:)?(\d{2,5})\b"), "names it"),
     (re.compile(r"http\.server[\"', ]+(\d{2,5})\b"), "names it"),
 )
+_COMMAND_PORT = re.compile(
+    r"(?:(?<!\S)-b|--[\w-]*(?:bind|hosts?|listen|address))[ =](?:[\w.\[\]:*]*:)(\d{2,5})\b|--[\w.-]*port[ =](\d{2,5})\b"
+)
 _SOURCE_PORT = re.compile(r"\b(?:app\.run|uvicorn\.run|run_app|serve|\.listen)\(.*?\bport\s*=\s*(\d{2,5})", re.DOTALL)
 
 
@@ -62,6 +65,12 @@ def detect(files: Mapping[str, str], dockerfile: str = "Dockerfile") -> Detected
     stage = last_stage(files.get(dockerfile, ""))
     framework = _framework(files)
     return Detected(framework, _port(files, stage, framework), _health(files, framework), _last(stage, "USER"))
+
+
+def command_port(words: Sequence[str]) -> int:
+    """The port that a command is told to bind, 0 if it does not say."""
+    match = _COMMAND_PORT.search(" ".join(words))
+    return int(match[1] or match[2]) if match else 0
 
 
 def last_stage(dockerfile: str) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ so that a change of it rolls the pods and an undo brings the old one back.
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wherry.deploy.project import Project
@@ -13,6 +14,9 @@ from wherry.objects import Obj
 
 NAME_LABEL = "app.kubernetes.io/name"
 CPU, MEMORY, REPLICAS = "250m", "256Mi", 2
+WHY = "wherry.io/writable"  # an annotation that says why a replica has a copy of its folder
+APP_FOLDER = "/app"  # where images that are made here have the app
+_COPY = "import shutil; shutil.copytree('/app', '/writable/app', symlinks=True, dirs_exist_ok=True)"
 USER = 10001  # for images that run as root or as a user known by name only
 UNPRIVILEGED = 1024
 STOP_SECONDS = 30
@@ -29,6 +33,8 @@ class App:
     port: int
     health: str = ""  # "" means that an open port is enough
     numeric_user: bool = False  # the image itself says by number that it is not root
+    writes: str = ""  # why it gets a copy of its folder that it may write into; "" if it gets none
+    prepare: Sequence[Sequence[str]] = ()  # commands that run in that copy before the app
     replicas: int | None = REPLICAS  # None leaves the count to whoever has set it
     drain_seconds: int = 0  # how long a replica goes on serving after it has been told to stop: other clusters need it
 
@@ -78,7 +84,10 @@ def _deployment(app: App, config: Obj | None) -> Obj:
     }
     if app.replicas is not None:
         spec["replicas"] = app.replicas
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _meta(app, app.name), "spec": spec}
+    meta = _meta(app, app.name)
+    if app.writes:
+        meta["annotations"] = {WHY: app.writes}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
 
 
 def _pod(app: App, config: Obj | None) -> Obj:
@@ -93,15 +102,34 @@ def _pod(app: App, config: Obj | None) -> Obj:
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": {NAME_LABEL: app.name}},
     }
+    inits = list(_inits(app, config))
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": STOP_SECONDS + app.drain_seconds,
         "securityContext": security,
         "topologySpreadConstraints": [spread],
+        **({"initContainers": inits} if inits else {}),
         "containers": [_container(app, config)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [{"name": name, "emptyDir": {}} for name in ("tmp", *(["app"] if app.writes else []))],
     }
+
+
+def _inits(app: App, config: Obj | None) -> Iterator[Obj]:
+    """The root stays read-only: what writes into its own folder gets a copy of that, for as long as the replica is."""
+    if not app.writes:
+        return
+    kept = ("image", "env", "envFrom", "resources", "securityContext")
+    shared = {key: value for key, value in _container(app, config).items() if key in kept}
+    mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    copied = [*mounts, {"name": "app", "mountPath": "/writable"}]
+    yield {"name": "copy", **shared, "command": ["python3", "-c", _COPY], "volumeMounts": copied}
+    for number, words in enumerate(app.prepare, 1):
+        yield {"name": f"prepare-{number}", **shared, "command": list(words), "volumeMounts": [*mounts, _own_folder()]}
+
+
+def _own_folder() -> Obj:
+    return {"name": "app", "mountPath": APP_FOLDER, "subPath": "app"}
 
 
 def _container(app: App, config: Obj | None) -> Obj:
@@ -124,6 +152,8 @@ def _container(app: App, config: Obj | None) -> Obj:
         },
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
     }
+    if app.writes:
+        out["volumeMounts"].append(_own_folder())
     if project.command:
         out["command"] = list(project.command)
     if config is not None:

@@ -1,11 +1,12 @@
 """What an `up` of a folder means, from its files alone: which app, built of what, run by which manifests. Pure."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wherry.deploy import images, project
-from wherry.deploy.detect import DEFAULT_PORT, Detected, detect
+from wherry.deploy.detect import DEFAULT_PORT, Detected, command_port, detect
 from wherry.deploy.detect import Found as Finding
 from wherry.deploy.errors import InputError
 from wherry.deploy.folder import Found, Manifest, find
@@ -50,7 +51,11 @@ class Plan:
 
     @property
     def port(self) -> int:
-        return self.project.port or int(self.detected.port.value if self.detected.port else DEFAULT_PORT)
+        return (
+            self.project.port
+            or command_port(self.project.command)
+            or int(self.detected.port.value if self.detected.port else DEFAULT_PORT)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +98,12 @@ def objects(plan: Plan, pinned: str, place: Place) -> list[Manifest]:
     """The manifests that are applied, with `pinned` in the place of the app's image ("" where nothing was built)."""
     if not plan.generates:
         return images.swapped(plan.found.manifests, plan.image, pinned) if pinned else list(plan.found.manifests)
+    writes, prepare = own_folder(plan)
     health = plan.project.health or (plan.detected.health.value if plan.detected.health else "")
     count = plan.project.replicas
     if count is None:
-        count = REPLICAS if place.replicas is None else place.replicas
+        first = 1 if writes else REPLICAS  # what each replica keeps for itself, no other sees
+        count = first if place.replicas is None else place.replicas
     app = App(
         project=plan.project,
         name=plan.app,
@@ -105,10 +112,23 @@ def objects(plan: Plan, pinned: str, place: Place) -> list[Manifest]:
         port=plan.port,
         health=health,
         numeric_user=plan.detected.numeric_user,
+        writes=writes,
+        prepare=prepare,
         replicas=count,
         drain_seconds=place.drain_seconds,
     )
     return [Manifest(obj, GENERATED) for obj in manifests(app)]
+
+
+def own_folder(plan: Plan) -> tuple[str, Sequence[Sequence[str]]]:
+    """Why a replica gets a copy of its folder to write into ("" if none), and what is run there before the app."""
+    wishes, source = plan.project, plan.source
+    elsewhere = any("DATABASE" in name for name in wishes.env)  # then nothing is known of where the data is
+    found = source.writes if source and not elsewhere else ""
+    why = "wherry.toml" if wishes.writable else "" if wishes.writable is False else found
+    if wishes.prepare is not None:
+        return why or ("wherry.toml" if wishes.prepare else ""), [shlex.split(line) for line in wishes.prepare]
+    return why, source.prepare if source and why == found else ()
 
 
 def app_name(folder: str) -> str:
@@ -171,12 +191,17 @@ def _notes(plan: Plan) -> Sequence[str]:
         found = plan.detected
         if found.framework is not None:
             out.append(f"framework {found.framework}")
-        why = "wherry.toml" if plan.project.port else found.port.why if found.port else "nothing says another"
+        named = plan.project.port or command_port(plan.project.command)
+        why = "wherry.toml" if named else found.port.why if found.port else "nothing says another"
         out.append(f"port {plan.port} ({why})")
         if plan.project.health:
             out.append(f"health {plan.project.health} (wherry.toml)")
         else:
             out.append(f"health {found.health}" if found.health else "health: an open port (no health path was found)")
+        writes, prepare = own_folder(plan)
+        if writes:
+            out.append(f"a copy of its folder to write into, gone with the replica, so one replica ({writes})")
+        out += [f"before it starts: {' '.join(words)}" for words in prepare]
     else:
         sources = dict.fromkeys(each.source for each in plan.found.manifests)
         out.append(f"manifests {', '.join(sources)}")
@@ -185,7 +210,8 @@ def _notes(plan: Plan) -> Sequence[str]:
     if plan.dockerfile:
         out.append(f"{plan.dockerfile} builds {plan.image}")
     if plan.source:
-        out.append(f"no Dockerfile: {plan.image} is made in layers, to run {' '.join(plan.source.command)}")
+        words = " ".join(plan.project.command or plan.source.command)
+        out.append(f"no Dockerfile: {plan.image} is made in layers, to run {words}")
     return out
 
 

@@ -37,6 +37,8 @@ class Project:
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     health: str = ""  # the path that a ready replica answers
+    writable: bool | None = None  # whether a replica gets a copy of the app's folder that it may write into
+    prepare: tuple[str, ...] | None = None  # commands in that copy, before the app starts
     cpu: str = ""
     memory: str = ""
     service_type: str = "LoadBalancer"
@@ -59,6 +61,8 @@ _APP: Schema = {
     "command": list,
     "env": {"*": (str, int, float, bool)},
     "health": {"path": str},
+    "writable": bool,
+    "prepare": list,
     "resources": {"cpu": str, "memory": str},
     "service": {"type": str, "port": int},
     "registry": str,
@@ -70,7 +74,7 @@ _SCHEMA: Schema = {
     **_APP,
     "profiles": {"*": {**_APP, "context": str, "namespace": str}},
 }
-_TYPES = {str: "a text", int: "a whole number", list: "a list of texts"}
+_TYPES = {str: "a text", int: "a whole number", list: "a list of texts", bool: "true or false"}
 
 
 def parse(text: str, source: str, *, profile: str = "", table: str = "") -> Project:
@@ -112,6 +116,7 @@ def _project(document: Mapping[str, Any]) -> Project:
         **plain,
         command=tuple(document.get("command", ())),
         env={key: _text(value) for key, value in document.get("env", {}).items()},
+        prepare=tuple(document["prepare"]) if "prepare" in document else None,
         health=document.get("health", {}).get("path", ""),
         cpu=resources.get("cpu", ""),
         memory=resources.get("memory", ""),
@@ -159,7 +164,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     if wanted is list:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if isinstance(value, bool):
-        return isinstance(wanted, tuple)
+        return wanted is bool or isinstance(wanted, tuple)
     return isinstance(value, wanted)
 
 

@@ -9,8 +9,8 @@ from wherry.deploy.errors import InputError
 LARGEST, MOST_FILES, DEEPEST = 3 * 2**20, 2000, 4
 SKIPPED = frozenset(("node_modules", "__pycache__", "venv", "env", "dist", "build", "site-packages", "target"))
 KEPT_HIDDEN = frozenset((".k8s", ".dockerignore"))
-SUFFIXES = (".yaml", ".yml", ".json", ".py", ".toml", ".txt", ".cfg", ".js", ".ts", ".go", ".mod")
-NAMES = frozenset(("Dockerfile", "Containerfile", "Procfile", "Pipfile", "Kustomization", ".dockerignore"))
+SUFFIXES = (".yaml", ".yml", ".json", ".py", ".toml", ".txt", ".cfg", ".ini", ".js", ".ts", ".go", ".mod")
+NAMES = frozenset(("Dockerfile", "Containerfile", "Procfile", "Pipfile", "Kustomization", "PKG-INFO", ".dockerignore"))
 
 
 def read_folder(folder: Path) -> dict[str, str]:

@@ -44,7 +44,9 @@ def project(files: Mapping[str, str]) -> Django | None:
 def _managers(files: Mapping[str, str]) -> Iterator[str]:
     for path in files:
         parts = path.split("/")
-        if parts[-1] == "manage.py" and not _NOWHERE & set(parts) and "{{" not in files[path]:
+        text = files[path]
+        another = "flask" in text.lower() and "django" not in text.lower()
+        if parts[-1] == "manage.py" and not another and not _NOWHERE & set(parts) and "{{" not in text:
             yield path
 
 

@@ -46,5 +46,7 @@ class App:
     environment: Mapping[str, str] = field(default_factory=dict)
     before: Sequence[Sequence[str]] = ()  # commands of the build, as collectstatic
     health: str = ""
+    writes: str = ""  # why it must be able to write into its own folder, "" if it need not
+    prepare: Sequence[Sequence[str]] = ()  # commands in a replica's own copy of the folder, before the app starts
     memory: str = ""  # what a replica needs, where it is known to be more than most
     reasons: Sequence[Reason] = ()

@@ -13,10 +13,20 @@ EVERYWHERE = "0.0.0.0"  # in a pod of its own, an app must be reached from outsi
 DEFAULT_PORT = 8000
 UNPRIVILEGED = 1024
 _HOSTS = (
-    *("--host", "--bind", "--bind-address", "--address", "--listen", "--listen-address", "--hostname", "--interface"),
-    *("--server-host", "--http-host", "--ip", "--bind-host", "-H", "-a"),
+    *(
+        "--web-host",
+        "--host",
+        "--bind",
+        "--bind-address",
+        "--address",
+        "--listen",
+        "--listen-address",
+        "--hostname",
+        "--interface",
+    ),
+    *("--server-host", "--http-host", "--http-ip", "--ip", "--bind-host", "-H", "-a"),
 )
-_PORTS = ("--port", "--http-port", "--server-port", "--listen-port", "--bind-port", "-p", "-P", "port")
+_PORTS = ("--web-port", "--port", "--http-port", "--server-port", "--listen-port", "--bind-port", "-p", "-P", "port")
 _SERVING = ("serve", "run", "server", "web", "http", "start", "runserver", "up", "webserver")
 
 
@@ -28,6 +38,7 @@ class Option:
     default: object = None
     command: str = ""
     joined: bool = False  # it wants its value after a `=`
+    required: bool = False  # an argument by place that the program does not do without
 
 
 @dataclass(frozen=True)
@@ -55,14 +66,17 @@ def options(tree: ast.Module) -> Iterator[Option]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _clicked(node)
-        elif isinstance(node, ast.Call) and last_name(node.func) in ("add_argument", "add_option"):
+        elif isinstance(node, ast.Call) and last_name(node.func) in ("add_argument", "add_option") and _valued(node):
             owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-            yield Option(_texts(node), _default(node), parsers.get(last_name(owner), ""))
+            needed = last_name(node.func) == "add_argument" and _needed(node)
+            yield Option(_texts(node), _default(node), parsers.get(last_name(owner), ""), required=needed)
         if isinstance(node, ast.Call) and last_name(node.func) == "define" and _texts(node):
             yield Option(tuple(f"--{text}" for text in _texts(node)[:1]), _default(node), joined=True)
 
 
 def _words(command: str, declared: Sequence[Option], *, anywhere: bool) -> Serving | None:
+    if any(option.required and "port" not in option.flags for option in declared):
+        return None  # a file, a database: only its user knows which
     host, port = _named(_HOSTS, declared), _named(_PORTS, declared)
     if port is None and (host is None or not _binds(host)):
         return None
@@ -123,8 +137,25 @@ def _clicked(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Optio
             text = named.value if isinstance(named, ast.Constant) else texts[0] if texts else None
             command = text if isinstance(text, str) else function.name.replace("_", "-")
     for call in calls:
-        if last_name(call.func) in ("option", "argument"):
-            yield Option(_texts(call), _default(call), command)
+        if last_name(call.func) in ("option", "argument") and _valued(call):
+            needed = last_name(call.func) == "argument" and _needed(call, optional=("required", "nargs"))
+            yield Option(_texts(call), _default(call), command, required=needed)
+
+
+def _valued(call: ast.Call) -> bool:
+    """Whether it takes a value, and is no switch."""
+    named = {word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)}
+    return named.get("action", "store") in ("store", "append") and not named.get("is_flag")
+
+
+def _needed(call: ast.Call, optional: Sequence[str] = ("nargs",)) -> bool:
+    """Whether it is an argument by place for which nothing else stands."""
+    texts = _texts(call)
+    named = {word.arg: word.value for word in call.keywords}
+    if not texts or texts[0].startswith("-") or "default" in named or "action" in named:
+        return False
+    values = [value.value for name in optional if isinstance(value := named.get(name), ast.Constant)]
+    return not any(value in ("*", "?", -1, False) for value in values)
 
 
 def _texts(call: ast.Call) -> tuple[str, ...]:

@@ -41,7 +41,9 @@ def program(files: Mapping[str, str]) -> Program | None:
     """The likeliest program: the one called like the distribution first."""
     own = plain(distribution(files))
     found = [(name, module) for name, module in scripts(files).items() if not any(no in name for no in _NOT_ONES_OWN)]
-    found.sort(key=lambda one: (plain(one[0]) != own, "serve" not in one[0], len(one[0]), one[0]))
+    found.sort(
+        key=lambda one: (plain(one[0]) != f"{own}d", plain(one[0]) != own, "serve" not in one[0], len(one[0]), one[0])
+    )
     for name, module in found:
         read = _reading(module, files)
         if read is not None:
@@ -49,6 +51,12 @@ def program(files: Mapping[str, str]) -> Program | None:
                 name, (name, *read[0].words), read[0].port, f"the console script {name}; {read[1]} has its options"
             )
     return _module(files)
+
+
+def called_like(name: str, files: Mapping[str, str]) -> bool:
+    """Whether a script has its distribution's name, as a program or as a daemon."""
+    own = plain(distribution(files))
+    return plain(name) in (own, f"{own}d")
 
 
 def plain(name: str) -> str:
@@ -60,10 +68,10 @@ def distribution(files: Mapping[str, str]) -> str:
     for path in sorted(files, key=len):
         if path.rpartition("/")[2] == "PKG-INFO" and (match := re.search(r"^Name: *(\S+)", files[path], re.MULTILINE)):
             return match[1]
-    match = re.search(
-        r"^name *= *[\"']?([A-Za-z0-9._-]+)", files.get("pyproject.toml", "") or files.get("setup.cfg", ""), re.M
-    )
-    return match[1] if match else ""
+    for path, name in (("pyproject.toml", "^name"), ("setup.cfg", "^name"), ("setup.py", r"\bname")):
+        if match := re.search(rf"{name} *= *[\"']?([A-Za-z0-9._-]+)", files.get(path, ""), re.MULTILINE):
+            return match[1]
+    return ""
 
 
 def asks_for_itself(files: Mapping[str, str]) -> bool:
@@ -82,17 +90,61 @@ def asks_for_itself(files: Mapping[str, str]) -> bool:
 
 def scripts(files: Mapping[str, str]) -> dict[str, str]:
     """Console scripts by name, with the module that each starts."""
-    return dict(_scripts(files))
+    return {name: to.partition(":")[0] for name, to in entry_points(files).get("console_scripts", {}).items()}
+
+
+def entry_points(files: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What the distribution announces, by group and name: `module:object`."""
+    try:
+        document = tomllib.loads(files.get("pyproject.toml", ""))
+    except tomllib.TOMLDecodeError:
+        document = {}
+    project, poetry = document.get("project") or {}, (document.get("tool") or {}).get("poetry") or {}
+    found: dict[str, dict[str, str]] = {}
+    for group, table in [
+        ("console_scripts", project.get("scripts")),
+        ("console_scripts", poetry.get("scripts")),
+        *(project.get("entry-points") or {}).items(),
+        *(poetry.get("plugins") or {}).items(),
+    ]:
+        found.setdefault(group, {}).update({name: to for name, to in (table or {}).items() if isinstance(to, str)})
+    for group, entries in {**_called(files.get("setup.py", "")), **_listed(files)}.items():
+        found.setdefault(group, {}).update(entries)
+    found.setdefault("console_scripts", {}).update(_scripts(files))
+    return {group: entries for group, entries in found.items() if entries}
+
+
+def _called(setup: str) -> dict[str, dict[str, str]]:
+    """The entry points that a setup.py passes as they stand there."""
+    try:
+        calls = [node for node in ast.walk(ast.parse(setup)) if isinstance(node, ast.Call)]
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for word in (word for call in calls for word in call.keywords if word.arg == "entry_points"):
+        try:
+            value = ast.literal_eval(word.value)
+        except (ValueError, TypeError):
+            continue
+        for group, lines in value.items() if isinstance(value, dict) else ():
+            pairs = (str(line).partition("=") for line in lines) if isinstance(lines, list | tuple) else ()
+            found.setdefault(group, {}).update({name.strip(): to.strip() for name, _, to in pairs})
+    return found
+
+
+def _listed(files: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The entry points that a source distribution brings as they were when it was made."""
+    listed = next((files[path] for path in files if path.endswith(".egg-info/entry_points.txt")), "")
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(listed)
+    except configparser.Error:
+        return {}
+    return {group: dict(parser.items(group)) for group in parser.sections()}
 
 
 def _scripts(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    try:
-        project = tomllib.loads(files.get("pyproject.toml", ""))
-    except tomllib.TOMLDecodeError:
-        project = {}
-    poetry = (project.get("tool") or {}).get("poetry") or {}
-    for table in ((project.get("project") or {}).get("scripts") or {}, poetry.get("scripts") or {}):
-        yield from ((name, str(to).partition(":")[0]) for name, to in table.items())
     listed = next((files[path] for path in files if path.endswith(".egg-info/entry_points.txt")), "")
     section = re.search(r"\[console_scripts\](.*?)(?:^\[|\Z)", listed, re.DOTALL | re.MULTILINE)
     lines = section[1] if section else _configured(files.get("setup.cfg", ""))
@@ -100,7 +152,7 @@ def _scripts(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         lines += "\n" + "\n".join(re.findall(r"[\"']([^\"']+)[\"']", match[1]))
     for line in lines.splitlines():
         if match := _LINE.match(line.strip()):
-            yield match[1], match[2]
+            yield match[1], f"{match[2]}:{match[3]}" if match[3] else match[2]
 
 
 def _configured(text: str) -> str:
@@ -133,15 +185,15 @@ def _reading(module: str, files: Mapping[str, str]) -> tuple[Serving, str] | Non
     trees: dict[str, ast.Module] = {}
     while waiting and len(seen) < _MOST_MODULES:
         name = waiting.pop(0)
-        path = _path(name, files)
-        if not path or path in seen:
-            continue
-        seen.add(path)
-        try:
-            trees[path] = ast.parse(files[path])
-        except (SyntaxError, ValueError, RecursionError):
-            continue
-        waiting += [one for one in _imported(trees[path], name, path) if one.partition(".")[0] == top]
+        for path in _paths(name, files):
+            if path in seen:
+                continue
+            seen.add(path)
+            try:
+                trees[path] = ast.parse(files[path])
+            except (SyntaxError, ValueError, RecursionError):
+                continue
+            waiting += [one for one in _imported(trees[path], name, path) if one.partition(".")[0] == top]
     anywhere = any("0.0.0.0" in files[path] or "tornado" in sources.imports(tree) for path, tree in trees.items())
     for path, tree in trees.items():
         found = options.serving(tree, anywhere=anywhere)
@@ -150,11 +202,12 @@ def _reading(module: str, files: Mapping[str, str]) -> tuple[Serving, str] | Non
     return None
 
 
-def _path(module: str, files: Mapping[str, str]) -> str:
+def _paths(module: str, files: Mapping[str, str]) -> list[str]:
+    """The module's file; of a package both that which is run and that which is imported."""
     place = module.replace(".", "/")
     inside = () if module.endswith("__main__") else (f"{place}/__main__.py", f"{place}/__init__.py")
     forms = (f"{place}.py", *inside)
-    return next((path for form in forms for path in (form, f"src/{form}") if path in files), "")
+    return [path for form in forms for path in (form, f"src/{form}") if path in files]
 
 
 def _imported(tree: ast.Module, module: str, path: str) -> Iterator[str]:

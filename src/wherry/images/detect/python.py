@@ -1,14 +1,16 @@
 """Python apps: which server starts which object, on which port. Pure."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from wherry.images.detect import django, imported, program, sources
+from wherry.images.detect import django, imported, paste, program, sources, state
 from wherry.images.detect.found import App, Dependencies, Reason, Unclear
 from wherry.images.detect.program import Program
 from wherry.images.detect.requirements import dependencies, python_version
 from wherry.images.detect.sources import Place
+from wherry.images.distributions import normalized
 
 _MARKS = ("requirements.txt", "pyproject.toml", "Pipfile", "Pipfile.lock", "setup.py", "manage.py", "requirements")
 _ASGI = frozenset(("fastapi", "starlette", "litestar", "quart", "django-asgi", "falcon-asgi", "blacksheep", "asgi"))
@@ -23,7 +25,10 @@ HEALTH = ("/healthz", "/health", "/readyz", "/livez", "/ping", "/status")
 
 def speaks(files: Mapping[str, str]) -> bool:
     """Whether the folder is a Python project."""
-    return any(mark in files for mark in _MARKS) or any(path.endswith(".py") and "/" not in path for path in files)
+    if any(mark in files for mark in _MARKS) or any(path.endswith(".py") and "/" not in path for path in files):
+        return True
+    others = ("package.json", "go.mod", "index.html")
+    return not any(one in files for one in others) and any(re.fullmatch(r"\w+/__init__\.py", one) for one in files)
 
 
 def detect(files: Mapping[str, str], web: Sequence[str]) -> App:
@@ -38,16 +43,24 @@ def detect(files: Mapping[str, str], web: Sequence[str]) -> App:
     reasons = [how, Reason(f"Python {version}", asked)]
     if web:
         return _from_procfile(files, web, needs, version, reasons)
-    for found in (_streamlit, _django, _own_program, _object, _script, _any_program):
+    for found in (_streamlit, _django, _paste, _own_program, _object, _script, _any_program):
         app = found(files, needs, version, reasons)
         if app is not None:
-            return _with_memory(app)
+            return _with_memory(_with_state(app, files))
     raise Unclear(
         "no web app was found in these Python files: no Flask, FastAPI, Starlette, Django, aiohttp, Streamlit or other "
         "app object at the top of a module, no create_app(), no manage.py, no Procfile, and no console script with an "
         "option for the address. Name the command in wherry.toml: "
         'command = ["gunicorn", "--bind", "0.0.0.0:8000", "package.module:app"]'
     )
+
+
+def _with_state(app: App, files: Mapping[str, str]) -> App:
+    """What keeps its data beside its sources, and by which of its own commands that is made."""
+    if app.framework == "django":
+        return app
+    writes = app.writes or state.beside(files)
+    return replace(app, writes=writes, prepare=state.commands(app, files) if writes else ())
 
 
 def _with_memory(app: App) -> App:
@@ -100,7 +113,9 @@ def _django(files: Mapping[str, str], needs: Dependencies, version: str, reasons
         return None
     server = "uvicorn" if found.asgi else "gunicorn"
     command = _serve(found.reference, asgi=found.asgi, factory=found.factory, prefix=found.folder)
-    before = [["python", found.manage, "collectstatic", "--noinput"]] if _static_root(files) else []
+    before = [["python", found.manage, "collectstatic", "--noinput"]] if _serves_static(files) else []
+    writes = state.django(found, files)
+    prepare = [["python", found.manage, "migrate", "--noinput"]] if writes else []
     environment = {"DJANGO_SETTINGS_MODULE": found.settings} if found.factory else {}
     beside = f"{found.manage.rpartition('/')[0]}/requirements.txt".lstrip("/")
     if needs.manager == "pyproject" and beside in files:
@@ -109,14 +124,29 @@ def _django(files: Mapping[str, str], needs: Dependencies, version: str, reasons
     extra = _missing(needs, [server])
     return App(
         *("python", "django", command, 8000, needs, version, extra, environment, before),
+        writes=writes,
+        prepare=prepare,
         reasons=reasons,
     )
+
+
+def _paste(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:
+    """Pyramid's way: the file names the app by the entry points of the folder's own distribution."""
+    found = paste.configuration(files)
+    if found is None or needs.manager == "none":
+        return None
+    needs = replace(needs, itself=needs.manager != "pyproject")
+    command = [*_serve(found.file, asgi=False)[:-1], "--paste", found.file]
+    what = Reason(f"Paste, {found.file}", "its main app")
+    extra = [*_missing(needs, ["gunicorn"]), *(one for one in found.includes if normalized(one) not in needs.names)]
+    framework = "pyramid" if "pyramid" in needs.names else "paste"
+    return App("python", framework, command, 8000, needs, version, extra, reasons=[*reasons, what])
 
 
 def _own_program(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:
     """The distribution's own server, where it is called like the distribution or has no application object."""
     found = program.program(files)
-    if found is None or program.plain(found.name) != program.plain(program.distribution(files)):
+    if found is None or not program.called_like(found.name, files):
         return None
     return _program(found, files, needs, version, reasons)
 
@@ -133,8 +163,12 @@ def _program(found: Program, files: Mapping[str, str], needs: Dependencies, vers
     return App("python", _framework(files, needs), found.command, found.port, needs, version, reasons=what)
 
 
-def _static_root(files: Mapping[str, str]) -> bool:
-    return any("STATIC_ROOT" in text for path, text in files.items() if path.endswith(".py") and "settings" in path)
+def _serves_static(files: Mapping[str, str]) -> bool:
+    """Whether collected files are needed: for whitenoise, or by a storage that looks them up in a manifest."""
+    settings = [text for path, text in files.items() if path.endswith(".py") and "settings" in path]
+    return any("STATIC_ROOT" in text for text in settings) and any(
+        name in text.lower() for text in settings for name in ("whitenoise", "manifeststatic")
+    )
 
 
 def _object(files: Mapping[str, str], needs: Dependencies, version: str, reasons: list[Reason]) -> App | None:

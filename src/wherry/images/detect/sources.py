@@ -33,6 +33,7 @@ _FACTORY_NAMES = (
     "create_application",
     "get_application",
 )
+_APPLICATIONS = ("app", "application", "simple_app", "wsgi_app", "asgi_app", "wsgi", "asgi", "main", "handler")
 _PATH_DEPTH = 4  # folders below which no app is looked for
 _SKIPPED = ("test", "tests", "docs", "doc", "node_modules", "venv", ".venv", "build", "migrations", "site-packages")
 
@@ -117,6 +118,8 @@ def apps(files: Mapping[str, str]) -> Iterator[Place]:
         for name, framework, line in _assigned(tree, makers):
             yield Place(path, module, name, framework, False, prefix, line)
         for name, framework in _callables(tree):
+            if name not in _APPLICATIONS:
+                continue  # a helper of a framework's, called with the same arguments
             yield Place(path, module, name, framework, False, prefix)
         for name, framework in makers.items():
             if framework and (name in _FACTORY_NAMES or name.endswith("_app")):
@@ -145,7 +148,7 @@ def _callables(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _assigned(tree: ast.Module, makers: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
-    for node in _top(tree.body):
+    for node in top(tree.body):
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -164,16 +167,16 @@ def _assigned(tree: ast.Module, makers: Mapping[str, str]) -> Iterator[tuple[str
                     yield target.id, framework, node.lineno
 
 
-def _top(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def top(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements that run when the module is imported; those under `if __name__ == "__main__"` do not."""
     for node in body:
         if isinstance(node, ast.If) and "__name__" in ast.dump(node.test):
             continue
         yield node
         if isinstance(node, ast.If | ast.Try):
-            yield from _top([*node.body, *node.orelse])
+            yield from top([*node.body, *node.orelse])
         elif isinstance(node, ast.With):
-            yield from _top(node.body)
+            yield from top(node.body)
 
 
 def _framework(node: ast.AST) -> str:

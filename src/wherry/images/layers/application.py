@@ -25,7 +25,7 @@ from wherry.images.layers.tar import Member, check_name, ending, pieces
 from wherry.images.layout import LAYER, Descriptor, Layout
 
 APP = "app"
-FORMAT = 1
+FORMAT = 2
 _LARGE = 4 << 20  # bytes; larger files are not held in memory
 _RACE = 50_000_000  # ns before the last scan in which a change may have left the same time
 
@@ -53,6 +53,7 @@ class _Note:
     size: int = 0
     files: Mapping[str, list[int]] = field(default_factory=dict)
     members: Mapping[str, Place] = field(default_factory=dict)
+    directories: list[str] = field(default_factory=list)
 
 
 async def app_layer(folder: Path, layout: Layout, cache: Path, interpreter: Interpreter) -> AppLayer:
@@ -63,15 +64,17 @@ async def app_layer(folder: Path, layout: Layout, cache: Path, interpreter: Inte
     selection = await asyncio.to_thread(select, folder, note.files, note.rules)
     stats = {name: _key(stat) for name, stat in selection.files.items()}
     changed = [name for name, key in stats.items() if not _same(note, name, key)]
-    if not changed and note.digest and stats.keys() == note.files.keys():
+    directories = sorted(selection.directories)
+    if not changed and note.digest and stats.keys() == note.files.keys() and directories == note.directories:
         return AppLayer(Descriptor(LAYER, note.digest, note.size), selection, first=False)
     fresh = await asyncio.to_thread(lambda: [_member(folder, name) for name in changed])
     sources = {one.name: one.data for one in fresh if isinstance(one.data, bytes) and one.name.endswith(".py")}
     code = await interpreter.compile(sources, keep=False)
     compiled = [Member(name=name, mode=0o644, mtime=0, data=data) for name, data in code.items()]
     kept = _kept(note, set(stats) - set(changed), interpreter)
-    layer, members = await asyncio.to_thread(_write, layout, note, kept, [*fresh, *compiled])
-    made = _Note(begun, interpreter.id, selection.rules, layer.digest, layer.size, stats, members)
+    folders = [directory(f"{APP}/{path}") for path in directories]
+    layer, members = await asyncio.to_thread(_write, layout, note, kept, [*fresh, *compiled, *folders])
+    made = _Note(begun, interpreter.id, selection.rules, layer.digest, layer.size, stats, members, directories)
     await asyncio.to_thread(_note, path, made)
     return AppLayer(layer, selection, first=not note.digest)
 

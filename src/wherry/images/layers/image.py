@@ -16,7 +16,7 @@ from pathlib import Path
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.detect.found import Dependencies
 from wherry.images.errors import ImageError
-from wherry.images.layers import locked
+from wherry.images.layers import link, locked
 from wherry.images.layers.application import APP, AppLayer, app_layer, sizes
 from wherry.images.layers.base import Base, architecture_of, find_base
 from wherry.images.layers.commit import created
@@ -76,6 +76,8 @@ async def build_layers(
     steps = Steps(3, on_event)
     steps.begin(f"dependencies for Python {base.version} on linux/{base.architecture}")
     layers = await _dependencies(app, layout, base, interpreter, cache, steps)
+    if link.wanted(app.needs) and (members := link.linked(app.folder, APP, base.version)):
+        layers.append((await _layer(layout, members, interpreter), "the app's distribution"))
     steps.begin(f"app from {app.folder}")
     made = await app_layer(app.folder, layout, cache, interpreter)
     _tell_left_out(app.folder, made, steps)

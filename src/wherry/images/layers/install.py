@@ -19,6 +19,7 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC = (17, 28, *range(31, 41))  # the minor versions that uv has platforms of
 _NO_WHEEL = (
     re.compile(r"Wheels are required for `([^`]+)`"),
+    re.compile(r"Building source distributions for `([^`]+)` is disabled"),  # a folder's
     re.compile(r"([A-Za-z0-9][\w.-]*(?:==[\w.!+]+)?) has no (?:usable )?wheels"),
 )
 _BUILT = re.compile(r"^\s*Built (\S+)", re.MULTILINE)

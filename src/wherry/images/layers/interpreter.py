@@ -1,6 +1,7 @@
 """The base image's own Python, run on this machine to compile: the same version everywhere, so the same bytecode."""
 
 import asyncio
+import errno
 import hashlib
 import marshal
 import os
@@ -149,11 +150,20 @@ class Interpreter:
                 with tarfile.open(self._layout.path(layer["digest"]), "r:*") as tar:
                     members = [one for one in tar if _needed(one)]
                     tar.extractall(scratch, members, filter="data")
-            scratch.rename(self._root)
+            _settle(scratch, self._root)
         except (tarfile.TarError, OSError) as error:
             raise ImageError(f"{self._base.reference}: its Python cannot be unpacked: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _settle(made: Path, place: Path) -> None:
+    """Another build may have been first: what it made is the same."""
+    try:
+        made.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def _needed(member: tarfile.TarInfo) -> bool:

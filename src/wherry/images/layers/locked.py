@@ -18,6 +18,7 @@ from wherry.images.layers.install import Platform, Wanted, compile_pins, export_
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[ =]+(\S+)", re.MULTILINE)
 _LOCAL = re.compile(r"^\s*(?:(?:-e|--editable)[ =]+\S+|\.{1,2}(?:/\S*)?(?:\[[^\]]*\])?)\s*(?:#.*)?$", re.MULTILINE)
 _DEPTH = 8
+_MOST_FILES = 5000  # of another folder's distribution that are looked at for a change
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "README.md")
 
 
@@ -27,6 +28,9 @@ async def wanted(folder: Path, needs: Dependencies, extra: Sequence[str], platfo
     match needs.manager:
         case "none":
             return _keyed(servers, "")
+        case "imports":
+            pins = await _newest_now(sorted(needs.names), platform, cache)
+            return _keyed(servers, pins.name, files=(pins,))
         case "requirements":
             return await _requirements(folder, needs, servers, platform, cache)
         case "uv":
@@ -54,14 +58,48 @@ async def _requirements(
     if not _LOCAL.search(text):
         return _keyed(servers, text, files=(file,), pinned="--hash=" in text)
     # The app's own folder is in the image anyway; of its distribution only what it needs is installed.
-    rest = _LOCAL.sub("", _INCLUDE.sub("", text))
+    others = dict(_others(folder, text))
+    rest = _LOCAL.sub("", _INCLUDE.sub("", text)) + "".join(f"{one}\n" for one in others)
     path = cache / "pins" / _digest("rest", rest)
     _keep(path, rest)
+    if not _installs(folder, text):
+        return _keyed(servers, f"{rest}{others}", files=(path,))
     project = next((name for name in ("pyproject.toml", "setup.py") if (folder / name).is_file()), "")
     if not project:
         raise ImageError(f"{file} installs a folder that is no distribution: it has no pyproject.toml and no setup.py")
     pins = await _pins(folder, project, platform, cache)
     return _keyed(servers, f"{rest}{pins.name}", files=(path, pins))
+
+
+def _others(folder: Path, text: str) -> Iterator[tuple[str, str]]:
+    """The distributions in other folders that a requirements file installs, with a digest of what they are now."""
+    for line in _LOCAL.findall(text):
+        place = _place(folder, line)
+        if place != folder.resolve() and any((place / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            stats = (f"{one} {one.stat().st_mtime_ns}" for one in sorted(place.rglob("*.py"))[:_MOST_FILES])
+            yield str(place), _digest(*stats)
+
+
+def _installs(folder: Path, text: str) -> bool:
+    """Whether a requirements file installs the folder itself."""
+    return any(_place(folder, line) == folder.resolve() for line in _LOCAL.findall(text))
+
+
+def _place(folder: Path, line: str) -> Path:
+    """The folder that a line of a requirements file means."""
+    words = re.sub(r"^\s*(?:-e|--editable)[ =]+", "", line.partition("#")[0]).strip()
+    return (folder / re.sub(r"\[[^\]]*\]$", "", words)).resolve()
+
+
+async def _newest_now(names: Sequence[str], platform: Platform, cache: Path) -> Path:
+    """Exact versions for packages that are known by their names alone: what was found stays."""
+    text = "".join(f"{name}\n" for name in names)
+    path = cache / "pins" / _digest("names", f"{platform}{text}")
+    if not path.exists():
+        asked = path.with_suffix(".in")
+        _keep(asked, text)
+        _keep(path, await compile_pins(asked, platform))
+    return path
 
 
 async def _pins(folder: Path, file: str, platform: Platform, cache: Path) -> Path:

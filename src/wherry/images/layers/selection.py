@@ -30,6 +30,7 @@ class Selection:
 
     files: Mapping[str, os.stat_result]
     left_out: tuple[str, ...]
+    directories: frozenset[str]  # those that were looked into: an empty one is there to be written into
     rules: str  # a digest of all that decides
 
 
@@ -58,12 +59,14 @@ class _Scan:
         self._git = Ignore()
         self._files: dict[str, os.stat_result] = {}
         self._left_out: list[str] = []
+        self._directories: set[str] = set()
 
     def run(self, known: frozenset[str]) -> Selection:
         directories = {path[:at] for path in known for at in _slashes(path)}
         self._walk("", known, directories)
         text = "\0".join((*NEVER, *TESTS, self._docker_text, self._git_text))
-        return Selection(self._files, tuple(self._left_out), hashlib.sha256(text.encode()).hexdigest())
+        rules = hashlib.sha256(text.encode()).hexdigest()
+        return Selection(self._files, tuple(self._left_out), frozenset(self._directories), rules)
 
     def _walk(self, place: str, known: frozenset[str], directories: Collection[str]) -> None:
         with os.scandir(self._folder / place) as found:
@@ -75,6 +78,7 @@ class _Scan:
             path = f"{place}/{entry.name}" if place else entry.name
             if entry.is_dir(follow_symlinks=False):
                 if path in directories or not self._closed(path):
+                    self._directories.add(path)
                     self._walk(path, known, directories)
                 else:
                     self._left_out.append(path)

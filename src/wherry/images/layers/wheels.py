@@ -121,10 +121,27 @@ def _scripts(info: Path) -> Iterator[tuple[str, bytes]]:
     for section in ("console_scripts", "gui_scripts"):
         entries: Mapping[str, str] = dict(parser.items(section)) if parser.has_section(section) else {}
         for name, value in entries.items():
-            if match := _ENTRY.match(value.strip()):
-                first = match[2].partition(".")[0]
-                text = _SCRIPT.format(venv=VENV, module=match[1], first=first, call=match[2])
-                yield f"bin/{name}", text.encode()
+            if text := script(value):
+                yield f"bin/{name}", text
+
+
+def script(target: str) -> bytes:
+    """The program that calls `module:object`, b"" where that is no such thing."""
+    match = _ENTRY.match(target.strip())
+    if match is None:
+        return b""
+    first = match[2].partition(".")[0]
+    return _SCRIPT.format(venv=VENV, module=match[1], first=first, call=match[2]).encode()
+
+
+def record_of(members: Iterable[Member], site: str, info: str) -> bytes:
+    """RECORD's bytes for members below the environment."""
+    rows = []
+    for one in members:
+        inside = one.name.startswith(f"{site}/")
+        path = one.name.removeprefix(f"{site}/") if inside else f"../../../{one.name.removeprefix(f'{VENV}/')}"
+        rows.append((path, _hash(one.data or b""), str(_size(one))))
+    return _record(rows, info)
 
 
 def _own_interpreter(data: bytes) -> bytes:

@@ -74,9 +74,9 @@ def test_a_second_app_in_the_main_guard_does_not_count() -> None:
 
 def test_django_is_served_from_its_wsgi_module_and_collects_its_files() -> None:
     files = {
-        "manage.py": "",
+        "manage.py": "import django",
         "shop/wsgi.py": "application = get_wsgi_application()",
-        "shop/settings.py": "STATIC_ROOT = BASE_DIR / 'static'",
+        "shop/settings.py": "STATIC_ROOT = BASE_DIR / 'static'\nSTORAGE = 'whitenoise.storage.X'",
         "requirements.txt": "django==5.2\n",
     }
     app = detect(files)
@@ -184,3 +184,28 @@ def test_any_text_is_an_app_or_unclear(files: dict[str, str]) -> None:
     else:
         text = " ".join(app.command)
     assert text
+
+
+def test_static_files_are_collected_only_for_what_serves_them() -> None:
+    files = {"manage.py": "import django", "shop/wsgi.py": "", "shop/settings.py": "STATIC_ROOT = 'static'"}
+    assert detect(files).before == []
+
+
+def test_a_manage_py_of_another_framework_is_no_django() -> None:
+    wsgi = "from flask import Flask\napplication = Flask('x')\n"
+    files = {"shop/manage.py": "from flask.cli import FlaskGroup", "shop/wsgi.py": wsgi, "setup.py": ""}
+    assert detect(files).framework == "flask"
+
+
+def test_a_helper_with_the_arguments_of_wsgi_is_no_application() -> None:
+    helper = "def send_redirect(environ, start_response): ...\n"
+    with pytest.raises(Unclear):
+        detect({"util.py": helper})
+    assert end(detect({"util.py": helper, "site.py": helper.replace("send_redirect", "application")})) == [
+        "site:application"
+    ]
+
+
+def test_a_package_alone_is_a_python_project() -> None:
+    source = "from flask import Flask\napp = Flask('x')\n"
+    assert end(detect({"look/__init__.py": "", "look/app.py": source})) == ["look.app:app"]

@@ -6,7 +6,7 @@ import pytest
 
 from wherry.images.detect import detect
 from wherry.images.detect.options import serving
-from wherry.images.detect.program import asks_for_itself, program
+from wherry.images.detect.program import asks_for_itself, entry_points, program
 
 ARGPARSE = "p.add_argument('-p', '--port', default=9001)\np.add_argument('--host', default='localhost')\n"
 CLICK = """
@@ -88,3 +88,57 @@ def test_a_distribution_that_asks_for_its_own_version_must_be_installed() -> Non
     files = {"pyproject.toml": "[project]\nname = 'shop'\n", "shop/__init__.py": "v = metadata.version('shop')\n"}
     assert asks_for_itself(files)
     assert not asks_for_itself({**files, "shop/__init__.py": "v = metadata.version('flask')\n"})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{ARGPARSE}p.add_argument('database')\n",
+        "@click.command()\n@click.option('--host')\n@click.option('--port')\n@click.argument('file')\ndef main(): ...",
+    ],
+)
+def test_a_program_that_wants_a_file_cannot_be_started_by_itself(source: str) -> None:
+    assert serving(ast.parse(source)) is None
+
+
+@pytest.mark.parametrize(
+    "argument", ["'files', nargs='*'", "'file', nargs='?'", "'file', default='x'", "'--database', required=True"]
+)
+def test_what_may_be_left_out_does_not_hinder(argument: str) -> None:
+    assert serving(ast.parse(f"{ARGPARSE}p.add_argument({argument})\n")) is not None
+
+
+def test_a_switch_is_no_address() -> None:
+    source = "p.add_argument('-a', action='store_true')\np.add_argument('--http-ip')\np.add_argument('--http-port')\n"
+    made = serving(ast.parse(source))
+    assert made is not None
+    assert made.words == ("--http-ip=0.0.0.0", "--http-port=8000")
+
+
+def test_the_address_of_the_page_is_not_that_of_the_target() -> None:
+    made = serving(ast.parse("p.add_argument('--host')\np.add_argument('--web-host')\np.add_argument('--web-port')\n"))
+    assert made is not None
+    assert made.words == ("--web-host=0.0.0.0", "--web-port=8000")
+
+
+def test_a_package_that_is_run_and_imported_is_read_both_ways() -> None:
+    files = {"PKG-INFO": "Name: wiki\n", "wiki/__main__.py": "import wiki\nwiki.main()\n", "wiki/__init__.py": ARGPARSE}
+    found = program(files)
+    assert found is not None
+    assert found.command[:3] == ("python", "-m", "wiki")
+
+
+def test_a_daemon_comes_before_the_tool_of_the_same_name() -> None:
+    scripts = "[console_scripts]\nwiki = wiki.tool:main\nwikid = wiki.server:main\n"
+    files = {"PKG-INFO": "Name: wiki\n", "wiki.egg-info/entry_points.txt": scripts}
+    found = program({**files, "wiki/__init__.py": "", "wiki/tool.py": ARGPARSE, "wiki/server.py": ARGPARSE})
+    assert found is not None
+    assert found.name == "wikid"
+
+
+def test_entry_points_are_read_from_the_call_in_a_setup_py() -> None:
+    setup = "setup(entry_points={'paste.app_factory': ['main = wiki:main'], 'console_scripts': ['w=wiki.x:go']})"
+    assert entry_points({"setup.py": setup}) == {
+        "paste.app_factory": {"main": "wiki:main"},
+        "console_scripts": {"w": "wiki.x:go"},
+    }

@@ -80,3 +80,25 @@ def test_poetry_s_own_table_is_read() -> None:
         "sqlalchemy": {"extras": ["a"]},
     }
     assert list(direct_needs({"tool": {"poetry": {"dependencies": table}}})) == ["flask", "sqlalchemy[a]"]
+
+
+async def test_a_distribution_in_another_folder_is_installed_from_there(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'lib'\nversion = '1'\n")
+    app = tmp_path / "example"
+    app.mkdir()
+    (app / "requirements.txt").write_text("-e ..\nflask==3.1.2\n")
+    found = await wanted(app, Dependencies("requirements", "requirements.txt"), (), HERE, tmp_path / "cache")
+    assert found.files[0].read_text().split() == ["flask==3.1.2", str(tmp_path)]
+    (tmp_path / "lib.py").write_text("x = 1\n")
+    later = await wanted(app, Dependencies("requirements", "requirements.txt"), (), HERE, tmp_path / "cache")
+    assert later.key != found.key
+
+
+async def test_packages_that_are_only_imported_are_pinned_once(tmp_path: Path) -> None:
+    needs = Dependencies("imports", names=frozenset(("flask", "jinja2")))
+    found = await wanted(tmp_path, needs, ("gunicorn",), HERE, tmp_path / "cache")
+    pins = found.files[0].read_text()
+    assert "flask==" in pins
+    assert "--hash=sha256:" in pins
+    again = await wanted(tmp_path, needs, ("gunicorn",), HERE, tmp_path / "cache")
+    assert again == found

@@ -67,3 +67,12 @@ def test_new_rules_are_heeded_for_files_that_were_in(tmp_path: Path) -> None:
     assert set(select(tmp_path, before.files, before.rules).files) == {"a.txt", "b.txt"}
     (tmp_path / ".dockerignore").write_text("b.txt\n")
     assert set(select(tmp_path, before.files, before.rules).files) == {"a.txt"}
+
+
+def test_a_directory_that_is_kept_by_nothing_but_a_placeholder_is_known(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / ".gitignore").write_text("")
+    (tmp_path / ".git").mkdir()
+    found = select(tmp_path)
+    assert not found.files
+    assert found.directories == {"media"}
