@@ -6,11 +6,10 @@ import os
 import signal
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 from bench.folders.fetch import index_url
-from bench.folders.run import Engine, Outcome, Project, tried
+from bench.folders.run import Engine, Outcome, listed, tried
 from bench.folders.table import table
 
 HERE = Path(__file__).parent
@@ -26,8 +25,7 @@ def main() -> int:
     read.add_argument("--slot", type=int, default=0, help="another number for each run at the same time, up to 8")
     read.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "wherry-folders")
     given = read.parse_args()
-    listed = tomllib.loads((HERE / "list.toml").read_text())["project"]
-    projects = [Project(**one) for one in listed]
+    projects = listed()
     chosen = [
         one
         for one in projects

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bench.folders.fetch import Unfetched, fetch, unpack
 
@@ -52,6 +53,12 @@ class Project:
         lines = [f"command = {json.dumps(list(self.start))}"] if self.start else []
         lines += ["[env]", *(f"{name} = {json.dumps(value)}" for name, value in self.env.items())]
         return "\n".join(lines)
+
+
+def listed() -> list[Project]:
+    """The projects of list.toml."""
+    text = Path(__file__).with_name("list.toml").read_text()
+    return [Project(**one) for one in tomllib.loads(text)["project"]]
 
 
 @dataclass(frozen=True)
@@ -99,12 +106,21 @@ class Engine:
         finally:
             self.wherry("node", "reset", "--yes")
 
-    def wherry(self, *words: str, flags: bool = True) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "wherry.cli", *words, *(self.options if flags else ())]
+    def wherry(self, *words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "wherry.cli", *words, *self.options]
         return subprocess.run(argv, capture_output=True, text=True, timeout=_SECONDS, check=False)
 
 
-def tried(project: Project, engine: Engine, index: str, cache: Path) -> Outcome:
+class Node(Protocol):
+    """Runs `wherry` with its own settings, and has a place for folders."""
+
+    @property
+    def root(self) -> Path: ...
+
+    def wherry(self, *words: str) -> subprocess.CompletedProcess[str]: ...
+
+
+def tried(project: Project, engine: Node, index: str, cache: Path) -> Outcome:
     """The outcome; whatever is wrong with a folder is in it."""
     with tempfile.TemporaryDirectory(prefix="folder-", dir=engine.root) as place:
         try:
@@ -114,7 +130,7 @@ def tried(project: Project, engine: Engine, index: str, cache: Path) -> Outcome:
         return _brought_up(project, engine, top / project.folder, cache)
 
 
-def _brought_up(project: Project, engine: Engine, folder: Path, cache: Path) -> Outcome:
+def _brought_up(project: Project, engine: Node, folder: Path, cache: Path) -> Outcome:
     begun = time.monotonic()
     for own in ("Dockerfile", "Containerfile", ".dockerignore"):
         (folder / own).unlink(missing_ok=True)

@@ -21,11 +21,12 @@ class Django:
     why: str
     asgi: bool = False
     factory: bool = False
+    named: bool = True  # the application finds the settings by itself
 
 
 def project(files: Mapping[str, str]) -> Django | None:
     """The project whose manage.py is nearest to the top."""
-    for manage in sorted(_managers(files), key=_rank):
+    for manage in sorted(_managers(files), key=lambda path: (_for_tests(files[path]), *_rank(path))):
         match = _SETTINGS.search(files[manage])
         if match is None:
             found = _beside(manage, files)
@@ -50,6 +51,12 @@ def _managers(files: Mapping[str, str]) -> Iterator[str]:
             yield path
 
 
+def _for_tests(text: str) -> bool:
+    """Whether its settings are those of the tests, which no image has."""
+    match = _SETTINGS.search(text)
+    return match is not None and match[1].partition(".")[0] in ("tests", "test")
+
+
 def _rank(path: str) -> tuple[int, int, str]:
     return path.count("/"), any(part in _LATER for part in path.split("/")), path
 
@@ -70,17 +77,23 @@ def _served(manage: str, folder: str, settings: str, path: str, files: Mapping[s
     package = settings.rpartition(".")[0]
     places = [package, package.rpartition(".")[0]] if package else [""]
     named = _WSGI.search(files[path])
-    if named and _path(named[1], folder, files):
-        return Django(manage, folder, settings, f"{named[1]}:{named[2]}", f"{path} names it")
+    if named and (place := _path(named[1], folder, files)):
+        finds = _finds(files[place], folder, files)
+        return Django(manage, folder, settings, f"{named[1]}:{named[2]}", f"{path} names it", named=finds)
     for name in ("wsgi", "asgi"):
         for place in places:
             module = f"{place}.{name}" if place else name
-            if _path(module, folder, files):
-                return Django(
-                    manage, folder, settings, f"{module}:application", f"{manage} and {module}", name == "asgi"
-                )
+            if at := _path(module, folder, files):
+                why, finds = f"{manage} and {module}", _finds(files[at], folder, files)
+                return Django(manage, folder, settings, f"{module}:application", why, name == "asgi", named=finds)
     made = "django.core.wsgi:get_wsgi_application"
     return Django(manage, folder, settings, made, f"{manage} names {settings}; there is no wsgi.py", factory=True)
+
+
+def _finds(application: str, folder: str, files: Mapping[str, str]) -> bool:
+    """Whether the settings that a wsgi.py names are there; those of production may well be others than manage.py's."""
+    match = _SETTINGS.search(application)
+    return match is None or bool(_path(match[1], folder, files))
 
 
 def _beside(manage: str, files: Mapping[str, str]) -> Django | None:

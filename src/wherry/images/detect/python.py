@@ -113,15 +113,16 @@ def _django(files: Mapping[str, str], needs: Dependencies, version: str, reasons
         return None
     server = "uvicorn" if found.asgi else "gunicorn"
     command = _serve(found.reference, asgi=found.asgi, factory=found.factory, prefix=found.folder)
-    before = [["python", found.manage, "collectstatic", "--noinput"]] if _serves_static(files) else []
+    before = [["python", found.manage, "collectstatic", "--noinput"]] if _serves_static(found, files) else []
     writes = state.django(found, files)
     prepare = [["python", found.manage, "migrate", "--noinput"]] if writes else []
-    environment = {"DJANGO_SETTINGS_MODULE": found.settings} if found.factory else {}
+    environment = {"DJANGO_SETTINGS_MODULE": found.settings} if found.factory or not found.named else {}
     beside = f"{found.manage.rpartition('/')[0]}/requirements.txt".lstrip("/")
     if needs.manager == "pyproject" and beside in files:
         needs = replace(needs, also=beside)
     reasons = [*reasons, Reason(f"Django, {found.reference}", found.why)]
-    extra = _missing(needs, [server])
+    jinja = any("template.backends.jinja2" in files[path] for path in state.settings(found, files))
+    extra = _missing(needs, [server, *(["jinja2"] if jinja else [])])
     return App(
         *("python", "django", command, 8000, needs, version, extra, environment, before),
         writes=writes,
@@ -163,9 +164,9 @@ def _program(found: Program, files: Mapping[str, str], needs: Dependencies, vers
     return App("python", _framework(files, needs), found.command, found.port, needs, version, reasons=what)
 
 
-def _serves_static(files: Mapping[str, str]) -> bool:
+def _serves_static(found: django.Django, files: Mapping[str, str]) -> bool:
     """Whether collected files are needed: for whitenoise, or by a storage that looks them up in a manifest."""
-    settings = [text for path, text in files.items() if path.endswith(".py") and "settings" in path]
+    settings = [files[path] for path in state.settings(found, files)]
     return any("STATIC_ROOT" in text for text in settings) and any(
         name in text.lower() for text in settings for name in ("whitenoise", "manifeststatic")
     )

@@ -26,7 +26,7 @@ def dependencies(files: Mapping[str, str]) -> tuple[Dependencies, Reason]:
     if "Pipfile.lock" in files:
         return Dependencies("pipenv", "Pipfile", "Pipfile.lock", names), Reason("pipenv", "Pipfile.lock")
     for path in _FILES:
-        if path in files:
+        if path in files and not _of_others(path, names, files):
             text = files[path]
             lock = path if "--hash=" in text or _all_pinned(text) else ""
             how = "every version exact" if lock else "versions open"
@@ -38,6 +38,17 @@ def dependencies(files: Mapping[str, str]) -> tuple[Dependencies, Reason]:
             "pip", f"{file}, no lock"
         )
     return Dependencies("none"), Reason("no packages", "nothing names any")
+
+
+def _of_others(path: str, own: frozenset[str], files: Mapping[str, str]) -> bool:
+    """Whether a requirements file is for something else than running the distribution, which says itself what it needs.
+
+    Lists for development and for tests are called so too.
+    """
+    if re.search(r"^\s*(?:(?:-e|--editable)[ =]+)?\.", files[path], re.MULTILINE):
+        return False  # it installs the distribution
+    listed = frozenset(requirement_names(path, files))
+    return bool(own) and len(own - listed) * 2 > len(own)
 
 
 def requirement_names(path: str, files: Mapping[str, str], seen: frozenset[str] = frozenset()) -> Iterator[str]:

@@ -129,11 +129,14 @@ def apps(files: Mapping[str, str]) -> Iterator[Place]:
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Functions at the top that need no argument, with the framework of the app that they make ("" if none)."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            needed = len(node.args.args) - len(node.args.defaults)
-            if needed == 0:
-                yield node.name, next((found for inner in ast.walk(node) if (found := _framework(inner))), "")
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    makes = {
+        node.name: next((made for inner in ast.walk(node) if (made := _framework(inner))), "") for node in functions
+    }
+    for node in functions:
+        if len(node.args.args) == len(node.args.defaults):
+            calls = (last_name(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call))
+            yield node.name, makes[node.name] or next((made for name in calls if (made := makes.get(name, ""))), "")
 
 
 def _callables(tree: ast.Module) -> Iterator[tuple[str, str]]:

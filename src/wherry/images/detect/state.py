@@ -10,22 +10,32 @@ from wherry.images.detect.found import App
 
 _SQLITE_URL = re.compile(r"sqlite(?:\+\w+)?:///(?!/|:memory:|[\"'?]|tmp/)[\w.{%]")
 _DJANGO_SQLITE = re.compile(r"django\.db\.backends\.sqlite3|spatialite|sqlite:///")
+_MOST_SETTINGS = 8
 _MAKES_TABLES = ("init-db", "initdb", "init_db", "create-db", "create_db", "createdb")
 
 
 def django(found: Django, files: Mapping[str, str]) -> str:
     """The settings that name SQLite, "" if none do."""
-    module = found.settings.replace(".", "/")
-    place = f"{found.folder}/{module}".lstrip("/")
-    package = place.rpartition("/")[0]
-    near = [path for path in files if path.startswith(f"{package}/" if package else "") and path.endswith(".py")]
-    wanted = [path for path in (f"{place}.py", f"{place}/__init__.py") if path in files and found.settings]
-    wanted += [path for path in sorted(near, key=len) if "settings" in path and path not in wanted]
-    return next((f"{path} names SQLite" for path in wanted if _on_disk(files[path])), "")
+    return next((f"{path} names SQLite" for path in settings(found, files) if _on_disk(files[path])), "")
 
 
-def _on_disk(settings: str) -> bool:
-    return bool(_DJANGO_SQLITE.search(settings)) and not re.search(r"[\"']NAME[\"']: *[\"']:memory:", settings)
+def settings(found: Django, files: Mapping[str, str]) -> list[str]:
+    """The settings in use: the module that is named, and those of its package that it takes in."""
+    prefix = f"{found.folder}/" if found.folder else ""
+    if not found.settings:
+        return [path for path in sorted(files, key=len) if path.startswith(prefix) and path.endswith("settings.py")]
+    place = f"{prefix}{found.settings.replace('.', '/')}"
+    used = [path for path in (f"{place}.py", f"{place}/__init__.py") if path in files]
+    for path in used[:_MOST_SETTINGS]:
+        package = path.rpartition("/")[0]
+        for name in re.findall(r"^\s*from [\w.]*\.(\w+) import", files[path], re.MULTILINE):
+            near = f"{package}/{name}.py".lstrip("/")
+            used += [near] if near in files and near not in used else []
+    return used
+
+
+def _on_disk(text: str) -> bool:
+    return bool(_DJANGO_SQLITE.search(text)) and not re.search(r"[\"']NAME[\"']: *[\"']:memory:", text)
 
 
 def beside(files: Mapping[str, str]) -> str:

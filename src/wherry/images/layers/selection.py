@@ -48,6 +48,7 @@ class _Scan:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._released = (folder / "PKG-INFO").is_file()  # what a source distribution brings, it is meant to have
         own = folder / ".dockerignore"
         self._docker_text = own.read_text(errors="replace") if own.is_file() else ""
         self._docker = parse(self._docker_text)
@@ -71,7 +72,7 @@ class _Scan:
     def _walk(self, place: str, known: frozenset[str], directories: Collection[str]) -> None:
         with os.scandir(self._folder / place) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-        if any(entry.name == ".gitignore" for entry in entries):
+        if not self._released and any(entry.name == ".gitignore" for entry in entries):
             self._git_text += "\n".join(("", *_translated(self._folder, place)))
             self._git = parse(self._git_text)
         for entry in entries:

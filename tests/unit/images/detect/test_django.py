@@ -2,6 +2,7 @@
 
 import pytest
 
+from wherry.images.detect import detect
 from wherry.images.detect.django import project
 
 
@@ -45,3 +46,23 @@ def test_without_a_wsgi_module_django_makes_the_object_of_the_settings() -> None
 )
 def test_templates_and_other_modules_of_that_name_are_no_projects(files: dict[str, str]) -> None:
     assert project(files) is None
+
+
+def test_settings_of_the_tests_come_last() -> None:
+    files = {"manage.py": manage("tests.settings"), "tests/settings.py": ""}
+    assert getattr(project(files), "settings", "") == "tests.settings"
+    found = project({**files, "example/manage.py": manage("settings"), "example/settings.py": ""})
+    assert found is not None
+    assert (found.folder, found.settings) == ("example", "settings")
+
+
+def test_jinja_s_templates_need_jinja() -> None:
+    settings = "TEMPLATES = [{'BACKEND': 'django.template.backends.jinja2.Jinja2'}]"
+    files = {"manage.py": manage("settings"), "settings.py": settings, "requirements.txt": "django\n"}
+    assert list(detect(files).extra) == ["gunicorn", "jinja2"]
+
+
+@pytest.mark.parametrize(("wsgi", "environment"), [("prod", {}), ("gone", {"DJANGO_SETTINGS_MODULE": "shop.dev"})])
+def test_settings_that_a_wsgi_py_names_count_if_they_are_there(wsgi: str, environment: dict[str, str]) -> None:
+    files = {"manage.py": manage("shop.dev"), "shop/dev.py": "", "shop/prod.py": ""}
+    assert detect({**files, "shop/wsgi.py": manage(f"shop.{wsgi}")}).environment == environment

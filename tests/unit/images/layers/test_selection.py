@@ -76,3 +76,10 @@ def test_a_directory_that_is_kept_by_nothing_but_a_placeholder_is_known(tmp_path
     found = select(tmp_path)
     assert not found.files
     assert found.directories == {"media"}
+
+
+def test_a_source_distribution_brings_what_git_is_told_to_ignore(tmp_path: Path) -> None:
+    made = folder(tmp_path, _dot_gitignore="_version.py\n", _version_dot_py="version = 1\n")
+    assert chosen(made) == set()
+    (tmp_path / "PKG-INFO").write_text("Name: a\n")
+    assert "_version.py" in chosen(made)
