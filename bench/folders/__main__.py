@@ -45,7 +45,7 @@ def main() -> int:
                 kept.write_text(json.dumps({title: vars(one) for title, one in outcomes.items()}, indent=1))
     there = [outcomes[one.title] for one in projects if one.title in outcomes]
     if given.write:
-        DOCUMENT.write_text(table(there))
+        DOCUMENT.write_text(table(there, projects))
     good = sum(one.status == 200 for one in there)
     print(f"{good} of {len(there)} answer 200")
     return 0 if good >= given.least or given.names else 1

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from bench.folders.fetch import Unfetched, fetch, unpack
 
-_SECONDS = 400
+_SECONDS = 300
 _ROLLOUT = "90s"
 
 
@@ -34,6 +34,7 @@ class Project:
     env: Mapping[str, str] = field(default_factory=dict)
     path: str = "/"  # the page that is asked for
     why: str = ""  # of what is given here
+    cause: str = ""  # of its failure, where what it says itself does not tell
 
     @property
     def title(self) -> str:
@@ -43,7 +44,7 @@ class Project:
     @property
     def given(self) -> str:
         """What a user has to say of it, "" where nothing."""
-        said = [f"start {' '.join(self.start)}"] if self.start else []
+        said = [f"start {self.start[0]}"] if self.start else []
         said += [f"env {name}" for name in self.env]
         return ", ".join([*said, *([f"path {self.path}"] if self.path != "/" else [])])
 
@@ -145,7 +146,7 @@ def _brought_up(project: Project, engine: Node, folder: Path, cache: Path) -> Ou
             failure = _why(done.stdout, done.stderr, url, status)
         if status >= 500:
             said = engine.wherry("logs", f"app-{name}", "--tail", "80").stdout
-            failure += f": {_last(said)}"
+            failure += f": {re.sub(r'^[a-z0-9-]+ [|] ', '', _last(said))}"
             (cache / f"{name}.said").write_text(said)
     except subprocess.TimeoutExpired:
         status, failure = 0, f"not built and up within {_SECONDS} s"

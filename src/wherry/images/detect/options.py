@@ -154,8 +154,8 @@ def _needed(call: ast.Call, optional: Sequence[str] = ("nargs",)) -> bool:
     named = {word.arg: word.value for word in call.keywords}
     if not texts or texts[0].startswith("-") or "default" in named or "action" in named:
         return False
-    values = [value.value for name in optional if isinstance(value := named.get(name), ast.Constant)]
-    return not any(value in ("*", "?", -1, False) for value in values)
+    values = [ast.unparse(value) for name in optional if (value := named.get(name)) is not None]
+    return not any(value in ("'*'", "'?'", "-1", "False", "argparse.REMAINDER") for value in values)
 
 
 def _texts(call: ast.Call) -> tuple[str, ...]:

@@ -142,3 +142,8 @@ def test_entry_points_are_read_from_the_call_in_a_setup_py() -> None:
         "paste.app_factory": {"main": "wiki:main"},
         "console_scripts": {"w": "wiki.x:go"},
     }
+
+
+def test_any_number_of_files_may_be_none() -> None:
+    source = "@click.command()\n@click.argument('files', nargs=-1)\n@click.option('--host')\n@click.option('--port')\n"
+    assert serving(ast.parse(f"{source}def serve(): ...")) is not None
