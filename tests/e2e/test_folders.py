@@ -21,8 +21,8 @@ SAMPLE = (
     "apiflask-3.1.2 examples/basic",  # no list of packages
     "fastapi-0.165.0 docs_src/first_steps",  # ASGI
     "django_bootstrap5-26.4 example",  # manage.py without a wsgi.py
-    "pyramid-2.1 docs/quick_tutorial/hello_world",  # a script with a server of its own
-    "updog-2.0.1",  # a console script with options
+    "pyramid-2.1 docs/quick_tutorial/jinja2",  # a Paste configuration, entry points of its own
+    "datasette-0.65.5",  # a console script with options
 )
 
 

@@ -1,5 +1,6 @@
 """The files that `wherry init` writes, and those that it finds there already. Pure."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -45,6 +46,10 @@ def settings(app: App, name: str) -> str:
     ]
     lines += [f"# {reason}" for reason in app.reasons]
     lines += [f"port = {app.port}", ""]
+    if app.writes:
+        lines += [f"# {app.writes}: a replica gets a copy of its folder, as long as it is.", "writable = true"]
+        lines += [f"prepare = [{', '.join(_text(shlex.join(words)) for words in app.prepare)}]", ""]
+        lines += ["# What one replica keeps, no other sees.", "replicas = 1", ""]
     if app.memory:
         lines += ["[resources]", f"memory = {_text(app.memory)}", ""]
     if app.health:

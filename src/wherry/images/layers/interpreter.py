@@ -150,14 +150,14 @@ class Interpreter:
                 with tarfile.open(self._layout.path(layer["digest"]), "r:*") as tar:
                     members = [one for one in tar if _needed(one)]
                     tar.extractall(scratch, members, filter="data")
-            _settle(scratch, self._root)
+            settle(scratch, self._root)
         except (tarfile.TarError, OSError) as error:
             raise ImageError(f"{self._base.reference}: its Python cannot be unpacked: {error}") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _settle(made: Path, place: Path) -> None:
+def settle(made: Path, place: Path) -> None:
     """Another build may have been first: what it made is the same."""
     try:
         made.rename(place)

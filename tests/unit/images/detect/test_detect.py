@@ -209,3 +209,19 @@ def test_a_helper_with_the_arguments_of_wsgi_is_no_application() -> None:
 def test_a_package_alone_is_a_python_project() -> None:
     source = "from flask import Flask\napp = Flask('x')\n"
     assert end(detect({"look/__init__.py": "", "look/app.py": source})) == ["look.app:app"]
+
+
+def test_a_list_for_development_is_not_what_the_app_needs() -> None:
+    source = {"shop.py": "from flask import Flask\napp = Flask('x')\n"}
+    project = {"pyproject.toml": "[project]\nname = 'shop'\ndependencies = ['flask', 'rq', 'click']\n"}
+    assert detect({**source, **project, "requirements.txt": "pytest\nruff\n"}).dependencies.manager == "pyproject"
+    for listed in ("flask\nrq\nclick\n", "flask==3.1\nclick==8.1\n", "-e .\npytest\n"):
+        found = detect({**source, **project, "requirements.txt": listed}).dependencies
+        assert found.manager == "requirements"
+
+
+def test_a_factory_may_have_another_do_the_work() -> None:
+    source = (
+        "import falcon\ndef create_app(store):\n    return falcon.App()\ndef get_app():\n    return create_app(1)\n"
+    )
+    assert end(detect({"look/__init__.py": "", "look/app.py": source})) == ["look.app:get_app()"]

@@ -1,6 +1,7 @@
 """What `init` writes is read by both builders and leaves the checks nothing to say."""
 
 import tomllib
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,7 +12,7 @@ from wherry.images.check.check import check
 from wherry.images.check.folder import Builder, Folder
 from wherry.images.detect import detect
 from wherry.images.init.dockerfile import dockerfile
-from wherry.images.init.files import written
+from wherry.images.init.files import settings, written
 
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 FOLDERS: dict[str, dict[str, str]] = {
@@ -79,3 +80,10 @@ def test_a_base_of_ones_own_is_taken_in_every_stage() -> None:
     text = dockerfile(detect(FOLDERS["pip"]), "localhost/wherry/python:3.11")
     assert text.count("FROM localhost/wherry/python:3.11") == 2
     assert "python:3.13" not in text
+
+
+def test_the_settings_say_what_writes_into_its_own_folder() -> None:
+    found = detect({"app.py": "from flask import Flask\napp = Flask('x')\nURI = 'sqlite:///shop.db'\n"})
+    text = settings(replace(found, prepare=[["flask", "init-db", "a b"]]), "shop")
+    read = project.parse(text, "wherry.toml")
+    assert (read.writable, read.prepare, read.replicas) == (True, ("flask init-db 'a b'",), 1)
