@@ -1,5 +1,6 @@
 """docs/FOLDERS.md. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from bench.folders.run import Outcome, Project
@@ -15,7 +16,7 @@ the projects and their digests are in `bench/folders/list.toml`. `make test` fet
 their folder. For the other {given} a user has to say what no folder can tell: it stands in the table and in
 `list.toml` with the reason, and goes into `wherry.toml` (a path is only what is asked for). 401, 403 and 404 count as
 failures. Seconds are from the unpacked folder to the answer: detection, dependencies (most of them in uv's cache),
-image, replicas; on two shared cores, four folders side by side.
+image, replicas; on two shared cores, up to six folders side by side.
 """
 
 
@@ -34,9 +35,15 @@ def table(outcomes: Sequence[Outcome], projects: Sequence[Project]) -> str:
         lines.append(f"| {one.title} | {_code(one.found)} | {said} | {one.seconds:.0f} |")
     lines += ["", "## Failed", "", "| Project | Starts with | Status | Cause |", "|---|---|---|---|"]
     for one in bad:
-        cause = ": ".join(filter(None, (of[one.title].cause, one.failure)))
+        cause = ": ".join(filter(None, (of[one.title].cause, _short(one.failure))))
         lines.append(f"| {one.title} | {_code(one.found)} | {one.status or '-'} | {_cell(cause)} |")
     return "\n".join([*lines, ""])
+
+
+def _short(failure: str) -> str:
+    """Without what is another one at each run: places, pods."""
+    text = re.sub(r"(?<=[ (`'])/(?:tmp|root|home)/\S*/", "", failure)
+    return re.sub(r"app-[\w-]+ [|] ", "", text)[:160]
 
 
 def _kind(given: str) -> str:
