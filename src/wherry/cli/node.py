@@ -72,7 +72,7 @@ def run(detached: bool, **given: Any) -> None:
 
 @contextlib.contextmanager
 def _without_authorities() -> Iterator[None]:
-    """aiohttp reads the machine's authorities when it is imported, for 40 ms, and the engine asks nobody who needs them.
+    """aiohttp reads the machine's authorities as it is imported, for 40 ms, and the engine asks nobody who needs them.
 
     Only for the import: containerd and other programs, which do ask such servers, get the environment as it was.
     """
