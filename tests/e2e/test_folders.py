@@ -18,10 +18,8 @@ pytestmark = [pytest.mark.root, pytest.mark.folders]
 
 SAMPLE = (
     "flask-3.1.3 examples/tutorial",  # a factory, SQLite beside the sources, a command that makes its tables
-    "apiflask-3.1.2 examples/basic",  # no list of packages
     "fastapi-0.165.0 docs_src/first_steps",  # ASGI
     "django_bootstrap5-26.4 example",  # manage.py without a wsgi.py
-    "pyramid-2.1 docs/quick_tutorial/jinja2",  # a Paste configuration, entry points of its own
     "datasette-0.65.5",  # a console script with options
 )
 

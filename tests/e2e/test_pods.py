@@ -243,6 +243,14 @@ def test_hooks_run_after_the_start_and_before_the_signal(engine: Engine, tmp_pat
     assert (tmp_path / "log").read_text().split() == ["post", "pre", "done", "term"]
 
 
+def test_with_a_shared_process_namespace_a_program_without_a_handler_ends_by_sigterm(engine: Engine) -> None:
+    """And what it has started ends with it."""
+    script = "sleep 1000 & exec sleep 1000"
+    create(engine, pod("shared", container(script), shareProcessNamespace=True, terminationGracePeriodSeconds=600))
+    ready(engine, "shared")
+    engine.kubectl("delete", "pod", "shared", "--timeout=30s")
+
+
 def test_an_http_pre_stop_hook_is_asked(engine: Engine) -> None:
     serve = "mkdir -p /tmp/www; echo hi > /tmp/www/bye; exec httpd -f -vv -p 5000 -h /tmp/www"
     hook: Obj = {"lifecycle": {"preStop": {"httpGet": {"path": "/gone", "port": 5000}}}}

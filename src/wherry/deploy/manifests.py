@@ -106,6 +106,8 @@ def _pod(app: App, config: Obj | None) -> Obj:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # The first process of a namespace gets no SIGTERM that it has no handler for: apps without one took all the time.
+        "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": STOP_SECONDS + app.drain_seconds,
         "securityContext": security,
         "topologySpreadConstraints": [spread],

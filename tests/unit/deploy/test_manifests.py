@@ -37,6 +37,10 @@ def test_every_container_stays_within_restricted_and_has_the_environment() -> No
         assert one["envFrom"] == pod["containers"][0]["envFrom"]
 
 
+def test_an_app_without_a_handler_of_its_own_is_no_first_process_and_ends_by_sigterm() -> None:
+    assert deployment()["spec"]["template"]["spec"]["shareProcessNamespace"] is True
+
+
 def test_an_app_that_does_not_write_has_none_of_it() -> None:
     made = deployment()
     assert "annotations" not in made["metadata"]
