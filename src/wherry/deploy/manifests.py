@@ -106,7 +106,7 @@ def _pod(app: App, config: Obj | None) -> Obj:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        # The first process of a namespace gets no SIGTERM that it has no handler for: apps without one took all the time.
+        # The first process of a namespace gets no SIGTERM that it has no handler for: such apps took the whole grace.
         "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": STOP_SECONDS + app.drain_seconds,
         "securityContext": security,
