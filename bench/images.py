@@ -127,15 +127,7 @@ async def figures() -> dict[str, list[Figure]]:
             ).digest
 
         async def by_buildah() -> str:
-            built = await build(
-                guided,
-                reference="guided",
-                store=place,
-                dockerfile=None,
-                target=None,
-                build_args={},
-                on_event=lambda event: None,
-            )
+            built = await build(guided, reference="guided", store=place, builder="buildah", on_event=lambda event: None)
             return built.digest
 
         ours = [Figure("edit of one file of 200 to the image", await rebuilt(folder, "a", layered), "ms")]

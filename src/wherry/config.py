@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 PREFIX = "WHERRY_"
 DEFAULT_FILE = Path("/etc/wherry/config.toml")
 LEVELS = ("debug", "info", "warning", "error")
+BUILDERS = ("auto", "buildah", "buildx")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _INTERFACE = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,14}")
@@ -54,6 +55,10 @@ class Config:
     expose: str = setting("", "An address of this machine on which LoadBalancer and NodePort Services listen too.")
     cluster_domain: str = setting("cluster.local", "The domain of Services and pods in the cluster's DNS.")
     max_pods: int = setting(250, "How many pods this node takes.")
+    builder: str = setting(
+        "auto",
+        "What builds Dockerfiles: buildah, buildx (docker's BuildKit), or auto: the first of them that is there.",
+    )
     log_level: str = setting("info", f"What the engine logs: {', '.join(LEVELS)}.")
 
     @property
@@ -157,6 +162,8 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "max_pods", f"{config.max_pods} is not from 1 to 10000"
     if config.log_level not in LEVELS:
         yield "log_level", f"{config.log_level!r} is no level: {', '.join(LEVELS)}"
+    if config.builder not in BUILDERS:
+        yield "builder", f"{config.builder!r} is no builder: {', '.join(BUILDERS)}"
     for name in ("state", "run"):
         if not getattr(config, name).is_absolute():
             yield name, f"{getattr(config, name)} must begin with /"

@@ -2,27 +2,22 @@
 
 import asyncio
 import contextlib
-import gzip
 import json
-import os
 import shutil
 import socket
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Engine
+from tests.support.build import BASE, Builder, folder
 from tests.support.images import DEBS, busybox_archive, lend_python, stand_in_for_python_37
 from wherry.images.archive import load
 from wherry.images.base.image import make
-from wherry.images.build import LAYOUT, build
-from wherry.images.built import BuildEvent, BuiltImage
-from wherry.images.errors import BuildError
 from wherry.images.layers.image import PythonApp, build_layers
 from wherry.images.layout import Layout
 from wherry.node.content import import_layout
@@ -31,44 +26,6 @@ from wherry.process import run
 pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PASSWORD = "p4ssw0rd-that-no-image-may-hold"  # a fact of the test, no secret
-BASE = "FROM localhost/wherry/python:3.11\n"
-
-
-class Builder:
-    """Builds into one store, and remembers the events of the last build."""
-
-    def __init__(self, store: Path) -> None:
-        self.store = store
-        self.layout = Layout.create(store / LAYOUT)
-        self.events: list[BuildEvent] = []
-
-    async def __call__(
-        self, folder: Path, reference: str = "app", *, target: str | None = None, args: Mapping[str, str] | None = None
-    ) -> BuiltImage:
-        self.events = []
-        return await build(
-            folder,
-            reference=reference,
-            store=self.store,
-            dockerfile=None,
-            target=target,
-            build_args=args or {},
-            on_event=self.events.append,
-        )
-
-    def said(self) -> list[str]:
-        return [event.text for event in self.events if event.kind == "output"]
-
-    def cached(self) -> list[bool]:
-        return [event.cached for event in self.events if event.kind == "done"]
-
-    def files(self, built: BuiltImage) -> dict[str, bytes]:
-        """Every blob of the image, layers as they are and inflated."""
-        manifest = self.layout.read_json(built.digest)
-        digests = (built.digest, manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"]))
-        blobs = {digest: self.layout.path(digest).read_bytes() for digest in digests}
-        return {name: gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data for name, data in blobs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -80,33 +37,6 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     yield builder
     shutil.rmtree(builder.store)  # tens of thousands of small files
     assert str(builder.store) not in Path("/proc/self/mounts").read_text()
-
-
-def folder(path: Path, dockerfile: str, **files: str) -> Path:
-    path.mkdir(exist_ok=True)
-    (path / "Dockerfile").write_text(dockerfile)
-    for name, text in files.items():
-        (path / name.replace("_", ".")).write_text(text)
-    return path
-
-
-def left_by(builder: Builder) -> list[str]:
-    """What a build that ended should not leave: scratch directories, containers, processes, mounts."""
-    scratch = [path.name for path in builder.store.iterdir() if path.name.startswith(".")]
-    containers = list(builder.store.glob("buildah/*/*-containers/containers.json"))
-    working = [entry["id"] for path in containers for entry in json.loads(path.read_text())]
-    mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(builder.store) in line]
-    return [*scratch, *working, *mounts, *processes(str(builder.store))]
-
-
-def processes(word: str) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if word in line and path.parent.name != str(os.getpid()):
-                found.append(line)
-    return found
 
 
 async def test_the_same_packages_make_the_same_base_image(builder: Builder, tmp_path: Path) -> None:
@@ -156,72 +86,6 @@ async def test_the_article_s_own_dockerfile_builds_and_answers(
     assert get(f"{url(engine, 'webapp-service')}/") == "Hello, World!"
 
 
-async def test_an_unchanged_folder_gives_the_same_image_from_the_cache(builder: Builder, tmp_path: Path) -> None:
-    app = folder(tmp_path / "app", f"{BASE}COPY a.txt /a.txt\nRUN echo made > /made\n", a_txt="one")
-    first = await builder(app)
-    second = await builder(app)
-    assert builder.cached() == [False, True, True]
-    assert (second.digest, second.reference) == (first.digest, "docker.io/library/app:latest")
-    (app / "a.txt").write_text("two")
-    assert (await builder(app)).digest != first.digest
-
-
-async def test_run_has_the_host_s_settings_and_the_image_has_none(
-    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_TRUSTED_HOST", PASSWORD)
-    monkeypatch.setenv("UV_INSECURE_HOST", PASSWORD)
-    monkeypatch.setenv("FTP_PROXY", f"http://user:{PASSWORD}@127.0.0.1:9")
-    shows = (
-        "RUN pip config list; cat ${XDG_CONFIG_DIRS%%:*}/uv/uv.toml; echo $FTP_PROXY; tr '\\0' ' ' < /proc/1/cmdline\n"
-    )
-    knows = "RUN python -c \"import os, ssl; ssl.create_default_context(cafile=os.environ['REQUESTS_CA_BUNDLE'])\"\n"
-    built = await builder(folder(tmp_path / "app", f"{BASE}USER 10001\n{shows}{knows}"))
-    shown, command = builder.said()[:-1], builder.said()[-1]
-    assert [PASSWORD in line for line in shown if "=" in line or "http" in line].count(True) == 3
-    assert "buildah" in command
-    assert PASSWORD not in command
-    for name, data in builder.files(built).items():
-        assert PASSWORD.encode() not in data, name
-        assert b"wherry-build/ca" not in data, f"{name} has a file or variable of the build"
-        assert b"wherry-build/xdg" not in data, f"{name} has a file or variable of the build"
-    kept = await run("grep", "-rl", PASSWORD, str(builder.store), check=False)
-    assert kept.stdout == ""
-
-
-async def test_the_ignore_file_is_honoured(builder: Builder, tmp_path: Path) -> None:
-    app = folder(
-        tmp_path / "app", f"{BASE}COPY . /app/\nRUN ls -A /app\n", _env="SECRET=1", _dockerignore=".env\n", a_py=""
-    )
-    await builder(app)
-    assert ".env" not in builder.said()
-    assert "a.py" in builder.said()
-
-
-async def test_a_failing_run_names_step_line_and_last_words(builder: Builder, tmp_path: Path) -> None:
-    app = folder(tmp_path / "app", f"{BASE}\n# why not\nRUN echo before; \\\n    echo no such luck; exit 7\n")
-    with pytest.raises(BuildError) as failed:
-        await builder(app)
-    assert (failed.value.line, failed.value.tail) == (4, ("before", "no such luck"))
-    assert f"{app}/Dockerfile, line 4 (step 2): RUN echo before;" in str(failed.value)
-    assert "exit code 7" in str(failed.value)
-    assert left_by(builder) == []
-
-
-async def test_a_base_that_cannot_be_had_says_what_helps(builder: Builder, tmp_path: Path) -> None:
-    app = folder(tmp_path / "app", "ARG BASE=localhost/nobody/made:this\nFROM ${BASE}\n")
-    with pytest.raises(
-        BuildError, match=r"line 2: the image localhost/nobody/made:this is not on this machine"
-    ) as failed:
-        await builder(app)
-    assert "wherry image base" in str(failed.value)
-    with pytest.raises(
-        BuildError, match=r"127\.0\.0\.1:9/none:1 is not on this machine and cannot be pulled: .*refused"
-    ):
-        await builder(app, args={"BASE": "127.0.0.1:9/none:1"})
-    assert left_by(builder) == []
-
-
 @pytest.mark.skipif(
     shutil.which("docker-registry") is None, reason="docker-registry is not installed; `make test` does"
 )
@@ -259,56 +123,6 @@ async def listening(address: str) -> None:
                 _, writer = await asyncio.open_connection(host, int(port))
                 writer.close()
                 return
-
-
-async def test_a_cancelled_build_leaves_nothing(builder: Builder, tmp_path: Path) -> None:
-    app = folder(tmp_path / "app", f"{BASE}RUN sleep 4242 & echo started; sleep 4243\n")
-    started = asyncio.Event()
-    builder.events = []
-
-    def on_event(event: BuildEvent) -> None:
-        if event.text == "started":
-            started.set()
-
-    task = asyncio.create_task(
-        build(
-            app,
-            reference="cancelled",
-            store=builder.store,
-            dockerfile=None,
-            target=None,
-            build_args={},
-            on_event=on_event,
-        )
-    )
-    async with asyncio.timeout(30):
-        await started.wait()
-    assert processes("sleep 4242")
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert left_by(builder) == []
-    assert processes("sleep 424") == []
-    assert builder.layout.find("docker.io/library/cancelled:latest") is None
-
-
-async def test_a_build_that_was_killed_is_tidied_by_the_next(builder: Builder, tmp_path: Path) -> None:
-    app = folder(tmp_path / "app", f"{BASE}RUN sleep 4244\n")
-    script = (
-        "import asyncio, sys; from pathlib import Path; from wherry.images.build import build\n"
-        "asyncio.run(build(Path(sys.argv[1]), reference='killed', store=Path(sys.argv[2]), dockerfile=None,"
-        " target=None, build_args={}, on_event=lambda event: print(event.text, flush=True)))"
-    )
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, str(app), str(builder.store), stdout=asyncio.subprocess.PIPE
-    )
-    assert child.stdout is not None
-    while b"sleep" not in await child.stdout.readline():
-        pass
-    child.kill()
-    await child.wait()
-    await builder(folder(tmp_path / "next", f"{BASE}RUN true\n"))
-    assert [left for left in left_by(builder) if not left.startswith(".build-")] == []
 
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo writes the archives; `make test` installs it")

@@ -22,6 +22,7 @@ OTHERS = {
     "expose": "192.0.2.2",
     "cluster-domain": "two.test",
     "max-pods": "7",
+    "builder": "buildx",
     "log-level": "debug",
 }
 """A value for each setting that is not its default. A new setting needs one here."""

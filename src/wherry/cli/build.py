@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wherry.cli.options import USAGE, config_of, fail, settings
+from wherry.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 def command(folder: Path, **given: Any) -> None:
     """Build the app in FOLDER, and bring the image into the node on this machine. Prints NAME@DIGEST.
 
-    A Dockerfile is built by buildah. A Python app without one becomes an image of layers: base, dependencies, app.
+    A Dockerfile is built by buildah or docker (--builder). A Python app without one becomes an image of layers: base,
+    dependencies, app.
     Only what the node lacks is copied. Pods that name the image run it; no registry is asked.
 
     \b
@@ -64,7 +66,7 @@ async def _build(folder: Path, given: dict[str, Any]) -> None:
         fail("the node's images belong to root: try again with sudo")
     if up is None:
         fail(f"the node {config.name} is not up: `wherry node start` starts it")
-    built = await _image(folder, given, config.state / "images")
+    built = await _image(folder, given, config)
     if given["sbom"] or given["provenance"]:
         await _attest(folder, built, given)
     if given["platform"]:
@@ -101,7 +103,7 @@ async def _attest(folder: Path, built: "BuiltImage", given: dict[str, Any]) -> N
         click.echo(f"attached {one.digest}", err=True)
 
 
-async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImage":
+async def _image(folder: Path, given: dict[str, Any], config: Config) -> "BuiltImage":
     """By the folder's Dockerfile; where there is none, by what its files say."""
     from wherry.deploy.plan import DOCKERFILES
 
@@ -111,18 +113,19 @@ async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImag
         if given["base"] or given["platform"]:
             fail("--base and --platform are for apps without a Dockerfile: this one has its own FROM", USAGE)
         from wherry.images.build import build
+        from wherry.images.source import Recipe
 
         return await build(
             folder,
+            Recipe(given["dockerfile"], given["target"], dict(map(_argument, given["arguments"]))),
             reference=reference,
-            store=store,
-            dockerfile=given["dockerfile"],
-            target=given["target"],
-            build_args=dict(map(_argument, given["arguments"])),
+            store=config.state / "images",
+            builder=config.builder,
             on_event=tell,
         )
     if given["target"] or given["arguments"]:
         fail(f"--target and --build-arg are for a Dockerfile, and {folder} has none: `wherry init` writes one", USAGE)
+    store = config.state / "images"
     app = _app(folder, store)
     if not given["base"]:
         from wherry.cli.own_base import ensure_base
@@ -131,7 +134,8 @@ async def _image(folder: Path, given: dict[str, Any], store: Path) -> "BuiltImag
     if app.before and not given["platform"]:
         from wherry.images.build import build_made
 
-        return await build_made(folder, app, reference=reference, store=store, base=given["base"], on_event=tell)
+        made_by = {"base": given["base"], "builder": config.builder}
+        return await build_made(folder, app, reference=reference, store=store, **made_by, on_event=tell)
     from wherry.images.layers.folder import build_python
 
     wishes = {"base": given["base"], "platform": given["platform"]}

@@ -143,14 +143,15 @@ class _Command:
     def _images(self, made: "Plan", target: "Target") -> "ImageMaker | None":
         if not made.built_from:
             return None
-        store, tell = config_of(self.given).state / "images", self.told.build
+        config, tell = config_of(self.given), self.told.build
+        store = config.state / "images"
         if made.source and not made.source.before:
             from wherry.deploy.layered import LayeredImages
 
             return LayeredImages(self.folder.resolve(), made.source, target, store, tell)
         from wherry.deploy.delivery import FolderImages
 
-        return FolderImages(self.folder.resolve(), made, target, store, tell)
+        return FolderImages(self.folder.resolve(), made, target, store, config.builder, tell)
 
     def _interrupted(self, made: "Plan") -> str:
         where = f" -n {self.given['namespace']}" if self.given["namespace"] else ""

@@ -13,6 +13,7 @@ from wherry.deploy.target import Target
 from wherry.images.build import build, build_made
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.names import full_name
+from wherry.images.source import Recipe
 from wherry.node.content import import_layout
 
 
@@ -24,20 +25,27 @@ class FolderImages:
     plan: Plan
     target: Target
     store: Path
+    builder: str
     tell: Callable[[BuildEvent], None]
 
     async def build(self, name: str) -> BuiltImage:
         made = self.plan.project.build
         if self.plan.source is not None:
             source = self.plan.source
-            return await build_made(self.folder, source, reference=name, store=self.store, on_event=self.tell)
+            return await build_made(
+                self.folder,
+                source,
+                reference=name,
+                store=self.store,
+                builder=self.builder,
+                on_event=self.tell,
+            )
         return await build(
             self.folder,
+            Recipe(self.folder / self.plan.dockerfile, made.target or None, made.args),
             reference=full_name(name),
             store=self.store,
-            dockerfile=self.folder / self.plan.dockerfile,
-            target=made.target or None,
-            build_args=made.args,
+            builder=self.builder,
             on_event=self.tell,
         )
 

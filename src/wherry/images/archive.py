@@ -77,8 +77,8 @@ class _Archive:
         self._members = {member.name.removeprefix("./"): member for member in tar}
 
     def images(self) -> Iterator[tuple[str, Descriptor]]:
-        """Names (or "") and manifests. An archive of both kinds is read as docker's, whose names are in full."""
-        if "manifest.json" in self._members:
+        """Names (or "") and manifests. Of an archive of both kinds the OCI index is read if its names are in full."""
+        if "manifest.json" in self._members and not self._names_in_full():
             for entry in self._list("manifest.json"):
                 manifest = self._docker_image(entry)
                 yield from ((name, manifest) for name in entry.get("RepoTags") or ("",))
@@ -88,6 +88,12 @@ class _Archive:
                 yield annotations.get(_CONTAINERD_NAME) or _name(annotations.get(REF_NAME, "")), self._oci(described)
         else:
             raise ImageError(f"{self._path} is no image archive: it has neither index.json nor manifest.json")
+
+    def _names_in_full(self) -> bool:
+        if "index.json" not in self._members:
+            return False
+        listed = self._object("index.json").get("manifests") or ()
+        return bool(listed) and all(_CONTAINERD_NAME in (one.get("annotations") or {}) for one in listed)
 
     def _docker_image(self, entry: dict[str, Any]) -> Descriptor:
         raw = self._small(str(entry.get("Config")))

@@ -1,4 +1,4 @@
-"""The images that a build starts from, as buildah gets them: with variables that point to the host's settings.
+"""The images that a build starts from, as the builder gets them: with variables that point to the host's settings.
 
 A RUN sees the variables of its base's config. They are put there for the build, and `restore` takes them out of what
 was built: neither the result nor its history tells of them.
@@ -10,35 +10,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wherry.images.buildah import Buildah
+from wherry.images.builders.builder import Builder
 from wherry.images.errors import BuildError, ImageError
 from wherry.images.explain import cause, no_base
 from wherry.images.export import adopt, lend
 from wherry.images.layout import CONFIG, MANIFEST, Descriptor, Layout
 from wherry.images.source import Source
 
-_LENT = "bases"  # buildah takes the path as a first name for the image, so it must be a short and plain one
-
-_RETRY = ("--retry", "2", "--retry-delay", "1s")
+_LENT = "bases"
 
 
 async def lend_bases(
-    source: Source, layout: Layout, buildah: Buildah, variables: Mapping[str, str], scratch: Path
+    source: Source, layout: Layout, builder: Builder, variables: Mapping[str, str], scratch: Path
 ) -> None:
-    """Give buildah every image that the build needs, under its name."""
+    """Give the builder every image that the build needs, under its name."""
     lent = Layout.create(scratch / _LENT)
-    for name, line in source.images().items():
-        manifest = layout.find(name) or await _pulled(source, name, layout, buildah, scratch)
-        wanted = await asyncio.to_thread(_with_variables, layout, lent, manifest, variables)
-        lent.name(name, wanted)
-        image = lent.read_json(wanted.digest)["config"]["digest"].removeprefix("sha256:")
-        known = buildah.images()
-        if image not in known:
-            said = await buildah.run("pull", "-q", *buildah.policy(), f"oci:{_LENT}:{name}", cwd=scratch)
-            if said.split()[-1:] != [image]:
-                raise BuildError(f"{name}: buildah read it as {said.strip()!r}, not as {image}", line=line)
-        if name not in known.get(image, ()):
-            await buildah.run("tag", image, name)
+    for number, (name, line) in enumerate(source.images().items()):
+        manifest = layout.find(name) or await _fetched(source, name, layout, builder, scratch / f"fetched-{number}")
+        lent.name(name, await asyncio.to_thread(_with_variables, layout, lent, manifest, variables))
+        try:
+            await builder.lend(lent, name)
+        except ImageError as error:
+            raise BuildError(str(error), line=line) from error
 
 
 def restore(base: list[str], variables: Mapping[str, str]) -> Callable[[dict[str, Any]], None]:
@@ -69,19 +62,15 @@ def environment(layout: Layout, reference: str) -> list[str]:
     return list((config.get("config") or {}).get("Env") or ())
 
 
-async def _pulled(source: Source, name: str, layout: Layout, buildah: Buildah, scratch: Path) -> Descriptor:
+async def _fetched(source: Source, name: str, layout: Layout, builder: Builder, directory: Path) -> Descriptor:
     """From its registry into the layout, where it stays."""
     if name.startswith("localhost/"):
         raise no_base(source, name, "nobody has built or loaded it, and localhost is no registry")
+    await asyncio.to_thread(lend, layout, directory)
     try:
-        image = (
-            await buildah.run("pull", "-q", "--policy=always", *_RETRY, *buildah.policy(), f"docker://{name}")
-        ).split()[-1]
+        await builder.fetch(name, directory)
     except ImageError as error:
         raise no_base(source, name, cause(str(error).splitlines())) from error
-    directory = scratch / f"pulled-{image[:12]}"
-    await asyncio.to_thread(lend, layout, directory)
-    await buildah.run("push", "-q", *buildah.policy(), image, f"oci:{directory.name}:image", cwd=scratch)
     manifest = await asyncio.to_thread(adopt, layout, directory, {}, lambda config: None)
     layout.name(name, manifest)
     return manifest

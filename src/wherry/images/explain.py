@@ -4,10 +4,13 @@ import re
 from collections.abc import Sequence
 
 from wherry.images.errors import BuildError
-from wherry.images.progress import Step, spoken
 from wherry.images.source import Source
+from wherry.images.steps import Step, spoken
 
-_EXIT = re.compile(r"^Error: building at STEP .*exit status (\d+)$", re.MULTILINE)
+_EXIT = re.compile(
+    r"^Error: (?:building at STEP .*exit status|(?:executor failed running|process \").*exit code:) (\d+)$",
+    re.MULTILINE | re.DOTALL,
+)
 _PULL = re.compile(
     r"(?:initializing source|pinging container registry|reading manifest|unable to copy from source) docker://(\S+?):? "
 )
@@ -44,7 +47,8 @@ def no_base(source: Source, reference: str, cause: str) -> BuildError:
         "  - without a registry: `wherry image base` makes localhost/wherry/python:3.11 from Debian packages; put\n"
         "    that in FROM, or in the ARG that FROM uses\n"
         f"  - with an archive of it (`docker save`, `skopeo copy`): `wherry image load FILE` gives it the name {name}\n"
-        "  - with a mirror in your network: name it in /etc/containers/registries.conf, under [[registry]]\n"
+        "  - with a mirror in your network: name it in /etc/containers/registries.conf, under [[registry]] (buildah),\n"
+        "    or under registry-mirrors in /etc/docker/daemon.json (docker)\n"
         "  - behind a proxy: set HTTPS_PROXY; for a private registry: `docker login` or `podman login`",
         line=line,
     )

@@ -34,14 +34,29 @@ def save(layout: Layout, reference: str, target: Path) -> int:
         with tarfile.open(part, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             _add(tar, "oci-layout", canonical({"imageLayoutVersion": "1.0.0"}))
             _add(tar, "index.json", canonical(index))
+            if docker := _as_docker_has_it(layout, found, name):
+                _add(tar, "manifest.json", canonical(docker))
             for digest in sorted(set(reachable(layout, found))):
-                _add_file(tar, f"blobs/sha256/{digest.partition(':')[2]}", layout.path(digest))
+                _add_file(tar, _blob_name(digest), layout.path(digest))
         os.replace(part, target)
     except OSError as error:
         raise ImageError(f"{target}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _as_docker_has_it(layout: Layout, found: Descriptor, name: str) -> list[dict[str, Any]]:
+    """The index that docker before 25 reads, beside the other; none for what it has no form of."""
+    manifest = layout.read_json(found.digest)
+    if "config" not in manifest:
+        return []
+    layers = [_blob_name(layer["digest"]) for layer in manifest["layers"]]
+    return [{"Config": _blob_name(manifest["config"]["digest"]), "RepoTags": [name], "Layers": layers}]
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

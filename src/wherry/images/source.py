@@ -1,15 +1,24 @@
 """What is to be built: a Dockerfile that has been read, and the images that it takes from elsewhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from wherry.images.check.dockerfile import Dockerfile, DockerfileError, Stage, expand, parse
+from wherry.images.check.dockerfile import Dockerfile, DockerfileError, Instruction, Stage, expand, parse
 from wherry.images.errors import BuildError, ImageError
 from wherry.images.names import full_name
 
 _NAMES = ("Dockerfile", "Containerfile", "dockerfile")
 _LARGEST = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which Dockerfile, and how: `file` is the folder's own if None, `target` the last stage."""
+
+    file: Path | None = None
+    target: str | None = None
+    build_args: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,34 +40,40 @@ class Source:
 
     def base(self) -> str:
         """The full name of the image that the result stands on; "" for scratch."""
-        return next((name for name, _ in self._bases((self.dockerfile.lineage(self.last)[0],))), "")
+        return self.outside(self.dockerfile.lineage(self.last)[0].start) or ""
 
     def images(self) -> dict[str, int]:
         """The full names of all images from elsewhere, and the line that needs each first."""
         found: dict[str, int] = {}
-        for name, line in (*self._bases(self.dockerfile.stages), *self._copied()):
-            found.setdefault(name, line)
+        starts = [stage.start for stage in self.dockerfile.stages]
+        for one in (*starts, *(each for stage in self.dockerfile.stages for each in stage.all("COPY"))):
+            if name := self.outside(one):
+                found.setdefault(name, one.line)
         return found
 
-    def _bases(self, stages: Sequence[Stage]) -> Iterator[tuple[str, int]]:
+    def outside(self, one: Instruction) -> str | None:
+        """The full name of the image that a FROM or a COPY takes from elsewhere; None if it takes from none."""
+        if one.name == "FROM":
+            stage = next(stage for stage in self.dockerfile.stages if stage.start is one)
+            base = self.base_of(stage)
+            below = self.dockerfile.stage(base)
+            elsewhere = base != "scratch" and (below is None or below.index >= stage.index)
+            return self._name(base, one.line) if elsewhere else None
+        source = one.flag("from") or ""
+        if source and "$" not in source and self.dockerfile.stage(source) is None:
+            return self._name(source, one.line)
+        return None
+
+    def base_of(self, stage: Stage) -> str:
+        """What its FROM means, as it is written there but for variables."""
         given = self.dockerfile.arguments
         arguments = {**given, **{name: value for name, value in self.build_args.items() if name in given}}
-        for stage in stages:
-            written = next(word for word in stage.start.words if not word.startswith("--"))
-            base = expand(written, arguments)
-            if not base:
-                message = f"{self.file}, line {stage.start.line}: FROM {written} is empty; give the ARG a value"
-                raise BuildError(message, line=stage.start.line)
-            below = self.dockerfile.stage(base)
-            if base != "scratch" and (below is None or below.index >= stage.index):
-                yield self._name(base, stage.start.line), stage.start.line
-
-    def _copied(self) -> Iterator[tuple[str, int]]:
-        for stage in self.dockerfile.stages:
-            for one in stage.all("COPY"):
-                source = one.flag("from") or ""
-                if source and "$" not in source and self.dockerfile.stage(source) is None:
-                    yield self._name(source, one.line), one.line
+        written = next(word for word in stage.start.words if not word.startswith("--"))
+        base = expand(written, arguments)
+        if not base:
+            message = f"{self.file}, line {stage.start.line}: FROM {written} is empty; give the ARG a value"
+            raise BuildError(message, line=stage.start.line)
+        return base
 
     def _name(self, written: str, line: int) -> str:
         try:

@@ -13,6 +13,7 @@ import pytest
 from wherry.images.archive import load
 from wherry.images.errors import ImageError
 from wherry.images.layout import CONFIG, LAYER, MANIFEST, REF_NAME, Layout
+from wherry.images.save import save
 
 LAYER_BYTES = b"a layer, as far as anyone looks"
 NAME = "localhost/x/y:1"
@@ -135,3 +136,17 @@ def test_a_file_that_is_no_archive_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "half").write_bytes(whole[: len(whole) // 3])
     with pytest.raises(ImageError):
         load(tmp_path / "half", layout)
+
+
+def test_what_is_saved_is_read_with_its_digest_and_in_docker_s_old_form_too(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path / "layout")
+    (image,) = load(oci(tmp_path / "a.tar"), layout)
+    save(layout, NAME, tmp_path / "saved.tar")
+    with tarfile.open(tmp_path / "saved.tar") as tar:
+        member = tar.extractfile("manifest.json")
+        assert member is not None
+        (entry,) = json.loads(member.read())
+        assert {entry["Config"], *entry["Layers"]} <= set(tar.getnames())
+    assert entry["RepoTags"] == [NAME]
+    (again,) = load(tmp_path / "saved.tar", Layout.create(tmp_path / "other"))
+    assert (again.reference, again.digest) == (image.reference, image.digest)

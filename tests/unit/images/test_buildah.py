@@ -1,7 +1,7 @@
 import tomllib
 from pathlib import Path
 
-from wherry.images.buildah import registries_conf
+from wherry.images.builders.buildah import registries_conf
 
 
 def conf(path: Path, text: str) -> str:

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from wherry.images.explain import explain
-from wherry.images.progress import Step
 from wherry.images.source import Source, read_source
+from wherry.images.steps import Step
 
 
 def source(path: Path) -> Source:

@@ -1,6 +1,6 @@
+from wherry.images.builders.buildah_progress import Progress
 from wherry.images.built import BuildEvent
 from wherry.images.check.dockerfile import parse
-from wherry.images.progress import Progress
 
 TWO_STAGES = """\
 FROM base AS build

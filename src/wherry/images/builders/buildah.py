@@ -4,22 +4,19 @@ As root it runs in mount and process namespaces of its own: when it ends, howeve
 left running end with it.
 """
 
-import asyncio
 import contextlib
-import fcntl
 import json
 import os
-import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+from wherry.images.builders.follow import follow, tidied
 from wherry.images.errors import ImageError
 from wherry.process import ProgramError, run
 
 _ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc")
-_LINE_BYTES = 4096
-_END_SECONDS = 5.0
 _SHORT_SECONDS = 1800.0
 _POLICY = Path("/etc/containers/policy.json")
 _REGISTRIES = "/etc/containers/registries.conf"
@@ -49,20 +46,9 @@ class Buildah:
         if not self._driver:
             raise ImageError(f"buildah cannot keep images in {self._directory}: {said}")
 
-    @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    def working(self) -> AbstractAsyncContextManager[None]:
         """Build within. What a killed build left goes before, what this one leaves when it fails goes after."""
-        number = os.open(self._directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            await self._tidy(number)
-            await asyncio.to_thread(fcntl.flock, number, fcntl.LOCK_SH)
-            try:
-                yield
-            except BaseException:
-                await self._tidy(number)
-                raise
-        finally:
-            os.close(number)
+        return tidied(self._directory, self._tidy)
 
     async def run(self, *words: str, cwd: Path | None = None) -> str:
         """A short command; what it prints. Raises ImageError in its words."""
@@ -74,22 +60,7 @@ class Buildah:
 
     async def follow(self, *words: str, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
         """A long command, told line by line; its exit code. Cancelled, it ends with all that it started."""
-        argv = (*_alone(), *self._argv(*words))
-        child = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(env),
-            start_new_session=True,
-        )
-        assert child.stdout is not None
-        try:
-            await _each_line(child.stdout, on_line)
-            return await child.wait()
-        finally:
-            if child.returncode is None:
-                await _end(child)
+        return await follow(*_alone(), *self._argv(*words), env=env, on_line=on_line)
 
     def policy(self) -> tuple[str, ...]:
         """Flags for commands that pull: a policy where the machine has none."""
@@ -107,12 +78,8 @@ class Buildah:
     def _root(self, driver: str) -> Path:
         return self._directory / driver
 
-    async def _tidy(self, number: int) -> None:
-        """Remove working containers, if no other build is under way: there is no telling whose they are."""
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+    async def _tidy(self) -> None:
+        """Remove working containers."""
         if self._noted("containers"):
             await self.run("rm", "--all")
 
@@ -139,28 +106,3 @@ def registries_conf(env: Mapping[str, str]) -> str:
         "short-name-mode": 'short-name-mode = "permissive"\n',
     }
     return "".join(line for name, line in missing.items() if name not in said) + text
-
-
-async def _each_line(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
-    """Lines end with a newline or a carriage return; very long ones are cut."""
-    rest = b""
-    while chunk := await stream.read(1 << 16):
-        *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
-        for line in lines:
-            on_line(line[:_LINE_BYTES].decode(errors="replace"))
-        rest = rest[:_LINE_BYTES]
-    if rest:
-        on_line(rest.decode(errors="replace"))
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    """SIGTERM to the whole group, SIGKILL to what stays. Not cut short by a second cancellation."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGTERM)
-    try:
-        async with asyncio.timeout(_END_SECONDS):
-            await child.wait()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()

@@ -3,24 +3,16 @@
 import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from wherry.images.built import BuildEvent
-from wherry.images.check.dockerfile import Dockerfile, Instruction
+from wherry.images.check.dockerfile import Dockerfile
+from wherry.images.steps import Step, spoken
 
 _STEP = re.compile(r"(?:\[(\d+)/(\d+)\] )?STEP (\d+)/(\d+): (.*)")
 _CACHED = re.compile(r"--> Using cache [0-9a-f]{12,}$")
 _KEPT = re.compile(r"--> [0-9a-f]{11,}$")
 _QUIET = re.compile(r"(?:\[\d+/\d+\] )?COMMIT|Successfully tagged |[0-9a-f]{64}$")
 _TAIL_LINES = 30
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step under way: its number over all stages, and the instruction it carries out."""
-
-    number: int
-    instruction: Instruction
 
 
 class Progress:
@@ -71,10 +63,3 @@ class Progress:
     def _say(self, kind: str, text: str, *, cached: bool = False, seconds: float = 0.0) -> None:
         number, line = (self.step.number, self.step.instruction.line) if self.step else (0, 0)
         self._tell(BuildEvent(kind, number, self._steps, text, line, cached, seconds))
-
-
-def spoken(instruction: Instruction) -> str:
-    """The instruction in one line, not too long a one."""
-    flags = "".join(f" --{name}={value}" if value else f" --{name}" for name, value in instruction.flags)
-    text = f"{instruction.name}{flags} {' '.join(instruction.text.split())}"
-    return text if len(text) <= 200 else f"{text[:199]}…"
