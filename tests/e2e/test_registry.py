@@ -111,6 +111,18 @@ def test_what_skopeo_pushes_runs_by_each_of_its_names_and_comes_out_again(engine
     assert f"sha256:{hashlib.sha256((out / 'manifest.json').read_bytes()).hexdigest()}" == digest
 
 
+def test_wherry_itself_pushes_and_pulls_without_being_told_the_login(engine: Engine, registry: Registry) -> None:
+    loaded = engine.wherry("image", "load", str(registry.archive("own", user="77")))
+    assert loaded.returncode == 0, loaded.stderr
+    for host in (registry.host, f"localhost:{registry.port}"):
+        pushed = engine.wherry("push", "own:1", f"{host}/own:2")
+        assert pushed.returncode == 0, pushed.stderr
+        pulled = engine.wherry("pull", f"{host}/own:2")
+        assert pulled.returncode == 0, pulled.stderr
+    create(engine, running("own", "own:2", policy="Never"))
+    assert user_of(engine, "own") == "77"
+
+
 def test_without_the_password_nobody_gets_in(registry: Registry) -> None:
     said = registry.skopeo("inspect", "--no-creds", "--tls-verify=false", f"docker://{registry.host}/x:1", check=False)
     assert "unauthorized" in said

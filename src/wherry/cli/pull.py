@@ -32,7 +32,7 @@ def command(reference: str, platform: str, **given: Any) -> None:
     layout = layout_of(given)
     try:
         name = full_name(reference)
-        found = asyncio.run(_pull(layout, name, platform))
+        found = asyncio.run(_pull(config_of(given).state, layout, name, platform))
     except ImageError as error:
         fail(str(error))
     socket = config_of(given).run / "containerd" / "containerd.sock"
@@ -41,15 +41,15 @@ def command(reference: str, platform: str, **given: Any) -> None:
     click.echo(f"{name}  {found.digest}")
 
 
-async def _pull(layout: "Layout", name: str, platform: str) -> "Descriptor":
+async def _pull(state: Path, layout: "Layout", name: str, platform: str) -> "Descriptor":
     import platform as machine
 
-    from wherry.cli.transfers import shown
+    from wherry.cli.transfers import login_of, shown
     from wherry.clock import SystemClock
     from wherry.images.registry.transfer import connect, pull
 
     here = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(machine.machine(), "linux/amd64")
     tag = name.partition("@")[2] or name.rpartition(":")[2]
-    async with connect(name, SystemClock(), os.environ, Path.home()) as remote:
+    async with connect(name, SystemClock(), os.environ, Path.home(), login=login_of(state)) as remote:
         with shown() as tell:
             return await pull(remote, tag, layout, name, platform or here, tell)

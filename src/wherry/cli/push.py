@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 def command(reference: str, target: str | None, sources: tuple[str, ...], **given: Any) -> None:
     """Push the image REFERENCE, as TARGET if that is given, with docker's or podman's credentials.
 
+    For the node's own registry the engine's login is taken where you have none.
+
     SBOMs and build provenance that hang on the image go along.
 
     \b
     Examples:
       wherry push registry.example/team/webapp:1.4
+      sudo wherry push webapp 127.0.0.1:5050/webapp:1.4
       wherry push webapp registry.example/team/webapp:1.4 --from team/base
     """
     from wherry.images.errors import ImageError
@@ -39,7 +42,7 @@ def command(reference: str, target: str | None, sources: tuple[str, ...], **give
         name = full_name(target or reference)
         if "@" in name:
             fail(f"{name}: an image is pushed under a tag, as registry.example/team/app:1.4")
-        pushed, artifacts = asyncio.run(_push(config_of(given).state / "images" / "layout", reference, name, sources))
+        pushed, artifacts = asyncio.run(_push(config_of(given).state, reference, name, sources))
     except ImageError as error:
         fail(str(error))
     from wherry.images.size.treemap import written
@@ -50,17 +53,17 @@ def command(reference: str, target: str | None, sources: tuple[str, ...], **give
         click.echo(f"with {digest}, which refers to it", err=True)
 
 
-async def _push(directory: Path, reference: str, name: str, sources: tuple[str, ...]) -> "tuple[Pushed, Sequence[str]]":
-    from wherry.cli.transfers import shown
+async def _push(state: Path, reference: str, name: str, sources: tuple[str, ...]) -> "tuple[Pushed, Sequence[str]]":
+    from wherry.cli.transfers import login_of, shown
     from wherry.clock import SystemClock
     from wherry.images.layout import MANIFEST, Descriptor, Layout
     from wherry.images.names import full_name
     from wherry.images.registry.transfer import connect, push
     from wherry.images.supply.publish import publish
 
-    layout = Layout(directory)
+    layout = Layout(state / "images" / "layout")
     local = layout.find(full_name(reference))
-    async with connect(name, SystemClock(), os.environ, Path.home()) as remote:
+    async with connect(name, SystemClock(), os.environ, Path.home(), login=login_of(state)) as remote:
         with shown() as tell:
             pushed = await push(layout, reference, remote, name.rpartition(":")[2], tell, sources)
         assert local is not None, "it was pushed"

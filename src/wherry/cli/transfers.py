@@ -1,8 +1,9 @@
-"""How blobs on their way are shown: one line that is redrawn on a terminal, a line per blob elsewhere. On stderr."""
+"""What push and pull share: the login of the node's registry, and how blobs on their way are shown, on stderr."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +12,14 @@ if TYPE_CHECKING:
     from wherry.images.registry.transfer import Progress
 
 
+def login_of(state: Path) -> Path:
+    """The login of the node's own registry, which the engine keeps below its state directory."""
+    return state / "registry" / "config.json"
+
+
 @contextmanager
 def shown() -> Iterator[Callable[["Progress"], None]]:
-    """What to call with each Progress."""
+    """What to call with each Progress: one line that is redrawn on a terminal, a line per blob elsewhere."""
     from wherry.images.size.treemap import written
 
     last: dict[str, Progress] = {}

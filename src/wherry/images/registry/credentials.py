@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,12 +41,16 @@ def files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
     yield home / ".config" / "containers" / "auth.json"
 
 
-async def find(host: str, environ: Mapping[str, str], home: Path, repository: str = "") -> Credentials | None:
+async def find(
+    host: str, environ: Mapping[str, str], home: Path, repository: str = "", last: Path | None = None
+) -> Credentials | None:
     """The credentials for a registry; podman's may be of a repository below it. None: ask without.
 
-    Raises ImageError where a file or a helper is there and fails.
+    The file `last` is not the user's own: it is asked after theirs, and need not be readable. Raises ImageError where
+    any other file or a helper is there and fails.
     """
-    for path in files(environ, home):
+    own = (last,) if last is not None and os.access(last, os.R_OK) else ()
+    for path in (*files(environ, home), *own):
         try:
             config = json.loads(path.read_bytes())
         except FileNotFoundError:

@@ -49,11 +49,20 @@ class Pushed:
 
 @asynccontextmanager
 async def connect(
-    reference: str, clock: Clock, environ: Mapping[str, str], home: Path, *, plain: bool = False
+    reference: str,
+    clock: Clock,
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    plain: bool = False,
+    login: Path | None = None,
 ) -> AsyncIterator[Repository]:
-    """The repository of an image's name, with the user's credentials and proxy settings."""
+    """The repository of an image's name, with the user's credentials and proxy settings.
+
+    `login` is the file of the node's own registry, which names its addresses; the user's credentials come first.
+    """
     host, _, name = repository(reference).partition("/")
-    known = await credentials.find(host, environ, home, name)
+    known = await credentials.find(host, environ, home, name, login)
     connector = aiohttp.TCPConnector(limit=2 * AT_ONCE)
     async with aiohttp.ClientSession(connector=connector, trust_env=True, auto_decompress=False) as http:
         yield Repository(Session(http, host, clock, known, plain or is_loopback(host)), name)

@@ -65,3 +65,13 @@ async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) ->
 
 def test_secrets_are_not_shown() -> None:
     assert "hunter2" not in repr(Credentials("me", "hunter2", "hunter2"))
+
+
+async def test_the_node_s_own_login_is_taken_where_the_user_has_none(tmp_path: Path) -> None:
+    own = tmp_path / "engine.json"
+    assert await find("127.0.0.1:5050", {}, tmp_path, last=own) is None
+    own.write_text(json.dumps({"auths": {"127.0.0.1:5050": auth("wherry", "1")}}))
+    assert await find("127.0.0.1:5050", {}, tmp_path, last=own) == Credentials("wherry", "1")
+    assert await find("127.0.0.1:5051", {}, tmp_path, last=own) is None
+    docker(tmp_path, {"auths": {"127.0.0.1:5050": auth("me", "2")}})
+    assert await find("127.0.0.1:5050", {}, tmp_path, last=own) == Credentials("me", "2")
