@@ -4,9 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=HTTP_PROXY,HTTPS_PROXY,NO_PROXY,KUBECONFIG)
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah
-TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo
+TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo docker.io golang-go
+# The newest crane that Debian 12's Go 1.19 builds, and the buildx that was seen to work
+CRANE := github.com/google/go-containerregistry/cmd/crane@v0.19.2
+BUILDX := github.com/docker/buildx/cmd/buildx@v0.38.2
+GO_BIN := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wherry-tests/go/bin
+GO_INSTALL = GOBIN=$(GO_BIN) GOTOOLCHAIN=local GOFLAGS=-mod=mod CGO_ENABLED=0 go install -trimpath -ldflags='-s -w'
 
-.PHONY: help up test check bench golden folders docs down clean setup packages test-packages bench-packages lock proto
+.PHONY: help up test check bench golden folders docs down clean setup packages test-packages bench-packages lock proto buildx
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -16,7 +21,7 @@ up: packages setup ## from examples/webapp to three replicas behind a URL on thi
 	$(AS_ROOT) $(BIN)/wherry image base
 	$(AS_ROOT) $(BIN)/wherry up examples/webapp
 
-test: packages test-packages setup ## install what tests need, run all of them, real containers included
+test: packages test-packages $(GO_BIN)/crane setup ## install what tests need, run all of them, real containers included
 	$(BIN)/python -m pytest -q
 
 check: setup ## format, lint, types, layers
@@ -56,6 +61,14 @@ packages:
 
 test-packages:
 	@scripts/packages $(TEST_PACKAGES)
+
+$(GO_BIN)/crane: | test-packages
+	$(GO_INSTALL) $(CRANE)
+
+buildx: $(GO_BIN)/buildx ## build docker's buildx for the tests that use it: needs Go 1.26 and seven minutes of a CPU
+
+$(GO_BIN)/buildx:
+	$(GO_INSTALL) $(BUILDX)
 
 bench-packages:
 	@scripts/packages busybox-static wrk

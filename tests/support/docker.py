@@ -37,11 +37,13 @@ class Docker:
         more = {"DOCKER_HOST": f"unix://{self.root}/docker.sock", "DOCKER_CONFIG": str(self.root / "config")}
         return {**os.environ, **more, "PATH": self.path}
 
-    def __call__(self, *words: str, check: bool = True, **env: str) -> str:
+    def __call__(self, *words: str, check: bool = True, config: Path | None = None) -> str:
+        """`config` is another directory of settings, with another login."""
         program = shutil.which("docker", path=self.path)
         assert program is not None
         argv = [program, *words]
-        done = subprocess.run(argv, env={**self.env, **env}, capture_output=True, text=True, timeout=180, check=False)
+        env = {**self.env, **({"DOCKER_CONFIG": str(config)} if config else {})}
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=180, check=False)
         assert not check or done.returncode == 0, f"docker {words}: {done.stdout}{done.stderr}"
         return done.stdout + ("" if check else done.stderr)
 
