@@ -16,6 +16,7 @@ NEVER = (
     *("**/.git", "**/.hg", "**/.svn", "**/.env", "**/.env.*", "**/.venv", "**/venv", "**/node_modules", "**/.DS_Store"),
     *("**/__pycache__", "**/*.pyc", "**/.*_cache", "**/.tox", "**/.nox", "**/.idea", "**/.vscode", "**/*.egg-info"),
     *("**/.gitignore", "**/.gitattributes", "**/*.sqlite3", "**/id_rsa", "**/id_ed25519", "**/.netrc", "**/.pypirc"),
+    *("**/.*.sw[a-z]", "**/*~"),  # what editors leave beside a file while it is open
     *("**/.coverage", ".github", ".gitlab-ci.yml", ".dockerignore", "wherry.toml"),
 )
 TESTS = ("tests", "test")  # unless .dockerignore takes them back
