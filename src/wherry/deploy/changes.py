@@ -1,6 +1,7 @@
 """Changes of a folder, told by the kernel (inotify): nothing is asked again and again, and an edit is known at once."""
 
 import asyncio
+import contextlib
 import ctypes
 import errno
 import os
@@ -32,7 +33,7 @@ class Changes:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = -1
         self._places: dict[int, str] = {}
-        self._changed = asyncio.Event()
+        self._changed, self._again = asyncio.Event(), asyncio.Event()
         self._first = self._last = 0.0
 
     async def __aenter__(self) -> Self:
@@ -56,8 +57,11 @@ class Changes:
     async def next(self) -> float:
         """Wait for changes, and until they pause; when the first of them was, by the monotonic clock."""
         await self._changed.wait()
-        while (now := time.monotonic()) - self._first < LONGEST_SECONDS and now - self._last < QUIET_SECONDS:
-            await asyncio.sleep(QUIET_SECONDS - (now - self._last))
+        end = self._first + LONGEST_SECONDS
+        while (wait := min(self._last + QUIET_SECONDS, end) - time.monotonic()) > 0:
+            self._again.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._again.wait(), wait)
         self._changed.clear()
         return self._first
 
@@ -106,6 +110,7 @@ class Changes:
             if not self._passes(path) or not self._counts(path, mask):
                 return
         self._last = time.monotonic()
+        self._again.set()
         if not self._changed.is_set():
             self._first = self._last
             self._changed.set()

@@ -25,6 +25,15 @@ _KEY_MARK = b"PRIVATE KEY-----"
 _LARGEST_KEY = 1 << 16
 
 
+_NEVER = parse("\n".join(NEVER))
+_DECIDE = (".dockerignore", ".gitignore", "wherry.toml")
+
+
+def never(path: str) -> bool:
+    """Whether `path` is in no image and decides nothing about one."""
+    return _NEVER.covers(path) and path.rpartition("/")[2] not in _DECIDE
+
+
 @dataclass(frozen=True)
 class Selection:
     """`files` by their paths, in no order; `left_out` are paths, a directory standing for all that is in it."""
