@@ -151,6 +151,8 @@ class _Command:
         from wherry.cli.progress import Quiet
         from wherry.cli.watching import watch
         from wherry.deploy.edits import Edits
+        from wherry.images.layout import Layout
+        from wherry.images.save import collect
 
         def reread() -> "tuple[Plan, ImageMaker | None]":
             made = self._plan()
@@ -162,6 +164,7 @@ class _Command:
                 click.echo(
                     _failure(result, self.folder) if code else f"{result.app}: {_success(result)[-1]}", err=bool(code)
                 )
+                collect(Layout(config_of(self.given).state / "images" / "layout"))  # layers of edits of hours ago
             self.watching, self.told = True, Quiet()
 
         await watch(self.folder.resolve(), Edits(replace(up, reporter=Quiet()), reread), up, show)

@@ -120,8 +120,8 @@ class Layout:
         return found if found is not None and self._sound(found) else None
 
     def _sound(self, manifest: Descriptor) -> bool:
-        if not self.whole(manifest):
-            return False
+        if not self.whole(manifest) or "manifest" not in manifest.media_type:
+            return self.whole(manifest)
         config = self.read_json(manifest.digest).get("config")
         return config is None or not self.has(config["digest"]) or self.whole(descriptor_of(config))
 
