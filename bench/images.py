@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import re
 import shutil
+import socket
 import statistics
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import edits
+from bench.edits import engine
 from bench.figures import Figure, machine, table
 from wherry.images.base.image import REFERENCE, RUNTIME_REFERENCE, make
 from wherry.images.build import build
@@ -25,6 +28,7 @@ from wherry.process import run
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "PERFORMANCE.md"
+DEBS = Path.home() / ".cache" / "wherry-tests" / "debs"
 BEGIN, END = "<!-- images: begin -->", "<!-- images: end -->"
 MODULES, ROUNDS, TURNS = 200, 5, 15
 REQUIREMENTS = "flask==3.1.2\ngunicorn==23.0.0\n"
@@ -155,13 +159,61 @@ async def imported(roots: Mapping[str, Root]) -> dict[str, tuple[Took, Took]]:
     return {name: (Took([one[0] for one in all_]), Took([one[1] for one in all_])) for name, all_ in found.items()}
 
 
+async def started(roots: Mapping[str, Root]) -> dict[str, Took]:
+    """Milliseconds from the start of gunicorn to the first 200, as a user who may write nothing but /tmp, by turns."""
+    found: dict[str, list[float]] = {name: [] for name in roots}
+    for _ in range(ROUNDS):
+        for name, root in roots.items():
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            user = ("chroot", "--userspec=10001:10001", str(root.path), "/usr/bin/env", "-i", *root.environment)
+            command = ("gunicorn", "--chdir", "/app", "--bind", f"127.0.0.1:{port}", "app:app")
+            begun = time.perf_counter()
+            child = await asyncio.create_subprocess_exec(*user, *command, stderr=asyncio.subprocess.DEVNULL)
+            try:
+                await first_answer(port)
+                found[name].append(1000 * (time.perf_counter() - begun))
+            finally:
+                child.terminate()
+                await child.wait()
+    return {name: Took(took) for name, took in found.items()}
+
+
+async def first_answer(port: int) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(b"GET / HTTP/1.0\r\n\r\n")
+                line = await reader.readuntil(b"\r\n")
+                writer.close()
+                if b" 200 " in line:
+                    return
+            await asyncio.sleep(0.002)
+
+
+async def answered(place: Path) -> dict[str, Took]:
+    """Milliseconds from an edit to the new answer at the Service's address, one replica."""
+    async with engine() as (state, flags):
+        layout = Layout.create(state / "images" / "layout")
+        await make(layout, DEBS)
+        folder, guided = place / "watched", place / "rebuilt"
+        for each in (folder, guided):
+            flask_app(each)
+            (each / "wherry.toml").write_text("replicas = 1\n")
+        (guided / "Dockerfile").write_text(GUIDE)
+        return {
+            "layers": Took(await edits.watched(folder, lambda word: edit(folder, word), flags, TURNS)),
+            "guide": Took(await edits.brought_up(guided, lambda word: edit(guided, word), flags, ROUNDS)),
+        }
+
+
 @contextlib.asynccontextmanager
 async def store() -> AsyncIterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="wherry-bench-images-", dir="/var/tmp"))  # a disk, not memory
     try:
         layout = Layout.create(path / "layout")
-        debs = Path.home() / ".cache" / "wherry-tests" / "debs"
-        await make(layout, debs)
+        await make(layout, DEBS)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
@@ -214,6 +266,14 @@ async def figures() -> dict[str, list[Figure]]:
         for number, how in enumerate(("", ", processor time")):
             also = f"`import flask` of the guide's image on wherry's base, which has bytecode{how}"
             theirs += took["guide"][number].figures(also)
+        starts = await started(roots)
+        how = "start of gunicorn in it to the first 200"
+        ours += starts["ours"].figures(how)
+        theirs += starts["slim"].figures(how)
+        changes = await answered(place)
+        how = "edit of one file of 200 to the changed pod's answer"
+        ours += changes["layers"].figures(how)
+        theirs += changes["guide"].figures(how)
         return {"layers": ours, "buildah, uv's guide": theirs}
 
 
