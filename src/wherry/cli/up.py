@@ -66,6 +66,7 @@ class _Command:
     def __init__(self, folder: Path, output: str | None, told: Reporter, given: dict[str, Any]) -> None:
         self.folder, self.output, self.told, self.given = folder, output, told, given
         self.watching = False
+        self._texts: dict[str, str] = {}
 
     def run(self) -> "Result | None":
         given = self.given
@@ -82,7 +83,8 @@ class _Command:
         from wherry.deploy.reading import read_folder
 
         files = read_folder(self.folder)
-        look = Detection(self.folder, config_of(self.given).state / "images" / "cache")
+        look = Detection(self.folder, config_of(self.given).state / "images" / "cache", self._texts)
+        self._texts = files
         asked = {"profile": self.given["profile"], "dockerfile": self.given["dockerfile"]}
         return plan.make(files, self.folder.resolve().name, **asked, look=look)
 
