@@ -7,6 +7,7 @@ import http.server
 import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.support.images import lend_python
 from wherry.images.errors import ImageError
 from wherry.images.layers import install
 from wherry.images.layers.image import PythonApp, build_layers
+from wherry.images.layers.workshop import Workshop
 from wherry.images.layout import CONFIG, MANIFEST, Layout
 
 pytestmark = pytest.mark.root
@@ -31,6 +33,7 @@ SCRIPT = """
 import asyncio, concurrent.futures.thread, os, sys
 from pathlib import Path
 from wherry.images.layers.image import PythonApp, build_layers
+from wherry.images.layers.workshop import Workshop
 folder, store, user = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 os.setgroups([]), os.setgid(user), os.setuid(user)
 sys.executable = "/usr/bin/python3"
@@ -194,6 +197,61 @@ async def test_edits_give_the_layer_that_a_first_build_gives(tmp_path: Path) -> 
         assert (await build_layers(app, reference="app", store=store)).digest == built.digest
         note.write_bytes(kept)
     assert len(seen) == len(edits)
+
+
+def change(folder: Path, dice: random.Random) -> None:
+    """One edit, new file, rename, change of mode, link or removal."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "requirements.txt")
+    path = dice.choice(files)
+    fresh = (
+        folder / dice.choice(("", "pkg", "pkg/deep", "static")) / f"m{dice.randrange(20)}{dice.choice(('.py', '.css'))}"
+    )
+    match dice.randrange(6):
+        case 0:
+            path.write_text(f"x = {dice.random()}\n")
+        case 1:
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            fresh.unlink(missing_ok=True)
+            fresh.write_text(f"def f():\n    return {dice.random()}\n")
+        case 2:
+            path.rename(path.with_name(f"r{dice.randrange(20)}.py"))
+        case 3:
+            path.chmod(dice.choice((0o644, 0o755)))
+        case 4:
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(path)
+        case _ if len(files) > 3:
+            for each in files:
+                if each.is_symlink() and each.resolve() == path.resolve():
+                    each.unlink()
+            path.unlink(missing_ok=True)
+
+
+async def test_whatever_is_edited_the_image_is_that_of_a_build_from_nothing(tmp_path: Path) -> None:
+    """By a warm process, by the note on the disk alone, and without either."""
+    store, cold = tmp_path / "store", tmp_path / "cold"
+    for each in (store, cold):
+        await lend_python(Layout.create(each / "layout"))
+    folder = tmp_path / "app"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"m{number}.py").write_text(f"x = {number}\n")
+    app = PythonApp(folder=folder, command=("python",))
+    dice = random.Random(20)
+    async with Workshop() as warm:
+        for number in range(40):
+            for _ in range(dice.randrange(1, 4)):
+                change(folder, dice)
+            for link in [path for path in folder.rglob("*") if path.is_symlink() and not path.exists()]:
+                link.unlink()
+            built = await build_layers(app, reference="app", store=store, workshop=warm)
+            if number % 8 == 0:
+                assert (await build_layers(app, reference="app", store=store)).digest == built.digest
+            shutil.rmtree(cold / "cache" / "apps", ignore_errors=True)
+            async with Workshop() as other:
+                whole = await build_layers(app, reference="app", store=cold, workshop=other)
+            assert whole.digest == built.digest, number
 
 
 def source_distribution(directory: Path, name: str, backend: str) -> None:

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from wherry.deploy.plan import Plan
     from wherry.deploy.target import Target
     from wherry.deploy.up import ImageMaker, Result, Up
+    from wherry.images.layers.workshop import Workshop
 
 
 @click.command()
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--registry", envvar="WHERRY_REGISTRY", default="", help="HOST/PATH to push to, for another cluster.")
 @click.option("--timeout", type=Seconds(), default="5m", show_default=True, help="For the rollout: 90, 90s, 5m, 1h.")
 @click.option("--no-wait", is_flag=True, help="Apply and leave; do not wait for the rollout.")
+@click.option("--watch", is_flag=True, help="Then follow the folder: each edit is built and rolled out, until Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that others manage.")
 @click.option("--progress", type=click.Choice(MODES), default="auto", show_default=True, help="How it is shown.")
@@ -44,6 +47,7 @@ def command(folder: Path, progress: str, output: str | None, **given: Any) -> No
     Examples:
       wherry up                                       the folder I am in
       wherry up examples/webapp -n shop
+      wherry up --watch                               and again after each edit
       wherry up . --dry-run -o yaml > manifests.yaml
       wherry up . --context prod --registry registry.example/team
     """
@@ -61,22 +65,28 @@ class _Command:
 
     def __init__(self, folder: Path, output: str | None, told: Reporter, given: dict[str, Any]) -> None:
         self.folder, self.output, self.told, self.given = folder, output, told, given
+        self.watching = False
+        self._texts: dict[str, str] = {}
 
     def run(self) -> "Result | None":
-        from wherry.deploy import plan
-        from wherry.deploy.detection import Detection
-        from wherry.deploy.reading import read_folder
-
         given = self.given
-        files = read_folder(self.folder)
-        look = Detection(self.folder, config_of(given).state / "images" / "cache")
-        asked = {"profile": given["profile"], "dockerfile": given["dockerfile"]}
-        made = plan.make(files, self.folder.resolve().name, **asked, look=look)
+        made = self._plan()
         target = self._target(made)
         self.told.note(f"{made.app} -> {target}" + (f", profile {given['profile']}" if given["profile"] else ""))
         for note in made.notes:
             self.told.note(note)
         return self._attempt(made, target)
+
+    def _plan(self) -> "Plan":
+        from wherry.deploy import plan
+        from wherry.deploy.detection import Detection
+        from wherry.deploy.reading import read_folder
+
+        files = read_folder(self.folder)
+        look = Detection(self.folder, config_of(self.given).state / "images" / "cache", self._texts)
+        self._texts = files
+        asked = {"profile": self.given["profile"], "dockerfile": self.given["dockerfile"]}
+        return plan.make(files, self.folder.resolve().name, **asked, look=look)
 
     def _target(self, made: "Plan") -> "Target":
         """The cluster; the node on this machine is started if it is meant and down."""
@@ -93,34 +103,30 @@ class _Command:
             raise InputError(str(error)) from None
 
     def _attempt(self, made: "Plan", target: "Target") -> "Result | None":
-        from wherry.client.connection import NeverSent
-        from wherry.client.kubeconfig import KubeconfigError
-        from wherry.images.errors import BuildError, ImageError
-        from wherry.objects.errors import ApiError, Conflict
-        from wherry.process import ProgramError
+        from wherry.cli.watching import explained
+        from wherry.objects.errors import Conflict
+
+        def work() -> "Result | None":
+            try:
+                return asyncio.run(self._work(made, target))
+            except Conflict as error:
+                fail(str(error), CONFLICT)
 
         try:
-            return asyncio.run(self._work(made, target))
+            with explained(target):
+                return work()
         except KeyboardInterrupt:
+            if self.watching:
+                click.echo("\nStopped watching; the app goes on.", err=True)
+                sys.exit(0)
             click.echo(f"\n{self._interrupted(made)}", err=True)
             sys.exit(INTERRUPTED)
-        except BuildError as error:
-            raise DeployError(f"the image was not built: {error}", *(f"| {line}" for line in error.tail)) from None
-        except (ImageError, ProgramError, KubeconfigError) as error:
-            raise DeployError(str(error)) from None
-        except NeverSent as error:
-            raise DeployError(
-                str(error), *(["`wherry node start` starts the node"] if target.embedded else [])
-            ) from None
-        except Conflict as error:
-            fail(str(error), CONFLICT)
-        except ApiError as error:
-            raise DeployError(str(error)) from None
 
     async def _work(self, made: "Plan", target: "Target") -> "Result | None":
         from wherry.client.http import HttpClient
         from wherry.clock import SystemClock
         from wherry.deploy.up import Up, Wishes
+        from wherry.images.layers.workshop import Workshop
 
         wishes = Wishes(
             namespace=self.given["namespace"] or made.project.namespace,
@@ -129,8 +135,9 @@ class _Command:
             wait=not self.given["no_wait"],
             force=self.given["force_conflicts"],
         )
-        async with HttpClient(target.access, warnings=self.told.warning) as client:
-            up = Up(client, target, made, wishes, self.told, SystemClock(), self._images(made, target))
+        async with HttpClient(target.access, warnings=self.told.warning) as client, Workshop() as workshop:
+            images = self._images(made, target, workshop)
+            up = Up(client, target, made, wishes, self.told, SystemClock(), images)
             if self.given["dry_run"]:
                 await _dry_run(up, self.output)
                 return None
@@ -138,9 +145,33 @@ class _Command:
                 from wherry.cli.own_base import ensure_base
 
                 await ensure_base(config_of(self.given).state / "images", self.told.build)
+            if self.given["watch"]:
+                await self._follow(up, workshop)
             return await up.run()
 
-    def _images(self, made: "Plan", target: "Target") -> "ImageMaker | None":
+    async def _follow(self, up: "Up", workshop: "Workshop") -> NoReturn:
+        from wherry.cli.progress import Quiet
+        from wherry.cli.watching import watch
+        from wherry.deploy.edits import Edits
+        from wherry.images.layout import Layout
+        from wherry.images.save import collect
+
+        def reread() -> "tuple[Plan, ImageMaker | None]":
+            made = self._plan()
+            return made, self._images(made, up.target, workshop)
+
+        def show(result: "Result") -> None:
+            code = _code(result) if self.watching else _print(result, self.output, self.folder)
+            if self.watching:
+                click.echo(
+                    _failure(result, self.folder) if code else f"{result.app}: {_success(result)[-1]}", err=bool(code)
+                )
+                collect(Layout(config_of(self.given).state / "images" / "layout"))  # layers of edits of hours ago
+            self.watching, self.told = True, Quiet()
+
+        await watch(self.folder.resolve(), Edits(replace(up, reporter=Quiet()), reread), up, show)
+
+    def _images(self, made: "Plan", target: "Target", workshop: "Workshop") -> "ImageMaker | None":
         if not made.built_from:
             return None
         config, tell = config_of(self.given), self.told.build
@@ -148,7 +179,7 @@ class _Command:
         if made.source and not made.source.before:
             from wherry.deploy.layered import LayeredImages
 
-            return LayeredImages(self.folder.resolve(), made.source, target, store, tell)
+            return LayeredImages(self.folder.resolve(), made.source, target, store, tell, workshop)
         from wherry.deploy.delivery import FolderImages
 
         return FolderImages(self.folder.resolve(), made, target, store, config.builder, tell)

@@ -33,10 +33,14 @@ class _Note:
 
 @dataclass(frozen=True)
 class Detection:
-    """`detect` for one folder; `cache` is where it is noted what was found."""
+    """`detect` for one folder; `cache` is where it is noted what was found.
+
+    `before` are the texts of the look before by this process: with them the first edit of a file is quick as well.
+    """
 
     folder: Path
     cache: Path
+    before: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, texts: Mapping[str, str]) -> App:
         """`texts` as `read_folder` gives them. Raises Unclear."""
@@ -49,14 +53,23 @@ class Detection:
         if same_program and not edited and digests.keys() == note.files.keys():
             return _app(note.app)
         outlines = {name: outline(files[name]) for name in edited[:_MOST_EDITED] if name.endswith(".py")}
+        known = {**self._outlines(note, outlines), **note.outlines}
         unchanged = digests.keys() == note.files.keys() and all(
-            name in outlines and note.outlines.get(name) == outlines[name] for name in edited
+            name in outlines and known.get(name) == outlines[name] for name in edited
         )
         app = _app(note.app) if same_program and unchanged else detect.detect(files)
         kept = {**note.outlines, **(outlines if note.files else {})}
         kept = dict(list(kept.items())[-_MOST_EDITED:])
         _write(path, _Note(_program(), asdict(app), digests, kept))
         return app
+
+    def _outlines(self, note: _Note, edited: Mapping[str, str]) -> dict[str, str]:
+        """Of these files as they were when the note was made."""
+        return {
+            name: outline(self.before[name])
+            for name in edited
+            if name not in note.outlines and _digest(self.before.get(name, "")) == note.files.get(name)
+        }
 
 
 def outline(source: str) -> str:

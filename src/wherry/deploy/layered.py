@@ -9,6 +9,7 @@ from wherry.deploy.target import Target
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.detect import App
 from wherry.images.layers.folder import build_python
+from wherry.images.layers.workshop import Workshop
 from wherry.node.content import import_layout
 
 
@@ -21,9 +22,12 @@ class LayeredImages:
     target: Target
     store: Path
     tell: Callable[[BuildEvent], None]
+    workshop: Workshop | None = None  # what is kept between builds
 
     async def build(self, name: str) -> BuiltImage:
-        return await build_python(self.folder, self.app, reference=name, store=self.store, on_event=self.tell)
+        return await build_python(
+            self.folder, self.app, reference=name, store=self.store, on_event=self.tell, workshop=self.workshop
+        )
 
     async def deliver(self, built: BuiltImage) -> None:
         """Into the embedded node's containerd; for any other cluster, to the registry in the image's name."""

@@ -102,7 +102,7 @@ class Up:
 
     async def tried(self) -> list[Applied]:
         """What `run` would do, changing nothing; the image stands there without the digest that it would get."""
-        objects = await self._objects("")
+        objects = await self.objects("")
         before = await apply.existing(self.client, objects, self.plan.app)
         await apply.check(self.client, objects, force=self.wishes.force)
         return [
@@ -124,15 +124,7 @@ class Up:
         """Build and deliver; the image by digest, or "" where nothing is built."""
         if self.images is None:
             return ""
-        registry = self.wishes.registry or self.plan.project.registry
-        name = self.plan.image
-        if not self.target.embedded:
-            if not registry:
-                raise InputError(
-                    f"{self.target} pulls its images from a registry: name one that it can reach",
-                    'wherry up --registry HOST/PATH, or registry = "HOST/PATH" in wherry.toml',
-                )
-            name = f"{registry.rstrip('/')}/{last_part(name)}:latest"
+        name = self.image_name()
         async with self._phase(result, "build", f"{name} from {self.plan.built_from}"):
             built = await self.images.build(name)
         where = "import" if self.target.embedded else "push"
@@ -140,7 +132,20 @@ class Up:
             await self.images.deliver(built)
         return f"{repository(name)}@{built.digest}"
 
-    async def _objects(self, pinned: str) -> list[Manifest]:
+    def image_name(self) -> str:
+        """What the built image is called. Raises InputError where no registry is named that needs to be."""
+        registry = self.wishes.registry or self.plan.project.registry
+        if self.target.embedded:
+            return self.plan.image
+        if not registry:
+            raise InputError(
+                f"{self.target} pulls its images from a registry: name one that it can reach",
+                'wherry up --registry HOST/PATH, or registry = "HOST/PATH" in wherry.toml',
+            )
+        return f"{registry.rstrip('/')}/{last_part(self.plan.image)}:latest"
+
+    async def objects(self, pinned: str) -> list[Manifest]:
+        """What is applied, with the image `pinned`; as many replicas as there are now where nothing says how many."""
         live = await apply.get(self.client, Ref("Deployment.apps", self.namespace, self.plan.app))
         place = Place(
             namespace=self.namespace,
@@ -152,7 +157,7 @@ class Up:
 
     async def _apply(self, result: Result) -> Sequence[Manifest]:
         async with self._phase(result, "apply"):
-            objects = await self._objects(result.image)
+            objects = await self.objects(result.image)
             await self._namespaces(objects)
             app = self.plan.app
             before = await apply.existing(self.client, objects, app)

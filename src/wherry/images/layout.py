@@ -1,6 +1,8 @@
 """The OCI image layout on disk in which all images here share their blobs. A name in its index points to a manifest.
 
-Blobs and index appear whole or not at all: they are written beside and renamed.
+Blobs and index appear whole or not at all: they are written beside and renamed. The index is synced to the disk, blobs
+are not: one that a loss of power has cut short is of the wrong size (a file gets its size after its data), and counts
+as not there. That saves a build after an edit most of its time, and what is lost is built again.
 """
 
 import contextlib
@@ -71,6 +73,12 @@ class Layout:
     def has(self, digest: str) -> bool:
         return self.path(digest).is_file()
 
+    def whole(self, blob: Descriptor) -> bool:
+        try:
+            return self.path(blob.digest).stat().st_size == blob.size
+        except FileNotFoundError:
+            return False
+
     def read_json(self, digest: str) -> dict[str, Any]:
         value = json.loads(self.path(digest).read_bytes())
         if not isinstance(value, dict):
@@ -78,10 +86,10 @@ class Layout:
         return value
 
     def put(self, media_type: str, data: bytes) -> Descriptor:
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        if not self.has(digest):
-            self._replace(self.path(digest), data)
-        return Descriptor(media_type, digest, len(data))
+        blob = Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+        if not self.whole(blob):
+            self._replace(self.path(blob.digest), data, sync=False)
+        return blob
 
     def put_json(self, media_type: str, value: object) -> Descriptor:
         return self.put(media_type, canonical(value))
@@ -107,7 +115,15 @@ class Layout:
         return {one["annotations"][REF_NAME]: descriptor_of(one) for one in self._manifests()}
 
     def find(self, reference: str) -> Descriptor | None:
-        return self.names().get(reference)
+        """None too where a loss of power has taken the manifest or its config."""
+        found = self.names().get(reference)
+        return found if found is not None and self._sound(found) else None
+
+    def _sound(self, manifest: Descriptor) -> bool:
+        if not self.whole(manifest) or "manifest" not in manifest.media_type:
+            return self.whole(manifest)
+        config = self.read_json(manifest.digest).get("config")
+        return config is None or not self.has(config["digest"]) or self.whole(descriptor_of(config))
 
     def name(self, reference: str, manifest: Descriptor) -> None:
         """Let `reference` point to `manifest` from now on."""
@@ -146,13 +162,14 @@ class Layout:
             return []
         return [one for one in index["manifests"] if REF_NAME in one.get("annotations", {})]
 
-    def _replace(self, path: Path, data: bytes) -> None:
+    def _replace(self, path: Path, data: bytes, *, sync: bool = True) -> None:
         number, name = tempfile.mkstemp(dir=self.directory, prefix=".new-")
         try:
             with os.fdopen(number, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -169,7 +186,7 @@ class BlobWriter:
         self._hash = hashlib.sha256()
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         self._hash.update(data)
         self.size += len(data)
         return self._file.write(data)

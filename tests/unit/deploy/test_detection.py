@@ -49,6 +49,17 @@ def test_an_edit_that_detection_cannot_see_asks_no_more(tmp_path: Path, asked: l
     assert len(asked) == 2  # the first edit of a file has no outline to compare with
 
 
+def test_a_process_that_has_seen_the_file_before_does_not_ask_at_its_first_edit(
+    tmp_path: Path, asked: list[Mapping[str, str]]
+) -> None:
+    Detection(tmp_path, tmp_path / "cache")(FILES)
+    look = Detection(tmp_path, tmp_path / "cache", FILES)
+    look({**FILES, "app.py": FILES["app.py"].replace("one", "two")})
+    assert len(asked) == 1
+    look({**FILES, "app.py": "from fastapi import FastAPI\napp = FastAPI()\n"})
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     "edited",
     [

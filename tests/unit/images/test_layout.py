@@ -45,3 +45,16 @@ def test_a_name_moves_and_others_stay(tmp_path: Path) -> None:
 def test_a_digest_never_leads_elsewhere(tmp_path: Path, digest: str) -> None:
     with pytest.raises(ImageError, match="no sha256 digest"):
         Layout(tmp_path).path(digest)
+
+
+def test_what_a_loss_of_power_cut_short_counts_as_not_there(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path)
+    config = layout.put_json("application/json", {"a": 1})
+    manifest = layout.put_json(MANIFEST, {"config": config.to_json()})
+    layout.name("app", manifest)
+    for lost in (config, manifest):
+        layout.path(lost.digest).write_bytes(b"")
+        assert layout.find("app") is None
+        assert layout.put_json("application/json", {"a": 1}) == config
+        assert layout.put_json(MANIFEST, {"config": config.to_json()}) == manifest
+        assert layout.find("app") == manifest

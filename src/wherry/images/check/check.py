@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
-from wherry.images.check import rules_base, rules_build, rules_run
+from wherry.images.check import rules_base, rules_build, rules_copies, rules_run
 from wherry.images.check.dockerfile import Dockerfile, DockerfileError, Instruction, parse
 from wherry.images.check.finding import Edit, Finding, Level
 from wherry.images.check.folder import Folder
@@ -14,8 +14,8 @@ Rule = Callable[[Dockerfile, Folder], Iterator[Finding]]
 RULES: Sequence[Rule] = (
     rules_base.unpinned_base,
     rules_build.app_before_dependencies,
-    rules_build.whole_folder,
-    rules_build.secrets,
+    rules_copies.whole_folder,
+    rules_copies.secrets,
     rules_run.runs_as_root,
     rules_run.shell_form,
     rules_build.caches,
@@ -25,8 +25,8 @@ RULES: Sequence[Rule] = (
     rules_base.unknown_feature,
     rules_build.unpinned,
     rules_base.undefined_in_from,
-    rules_build.broken_copies,
-    rules_build.adds,
+    rules_copies.broken_copies,
+    rules_copies.adds,
     rules_base.alpine_with_pip,
     rules_build.old_forms,
     rules_run.dev_server,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from wherry.images.check.rules_build import IGNORED
+from wherry.images.check.rules_copies import IGNORED
 from wherry.images.detect.found import App
 from wherry.images.init.dockerfile import dockerfile
 

@@ -7,30 +7,25 @@ the same.
 import asyncio
 import contextlib
 import hashlib
-import json
 import mmap
 import os
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wherry.images.errors import ImageError
 from wherry.images.layers.content import directory, file_member, parents
 from wherry.images.layers.interpreter import Interpreter
+from wherry.images.layers.note import Note, Place, read, write
 from wherry.images.layers.selection import Selection, select
 from wherry.images.layers.tar import Member, check_name, ending, pieces
+from wherry.images.layers.workshop import Workshop
 from wherry.images.layout import LAYER, Descriptor, Layout
 
 APP = "app"
-FORMAT = 2
 _LARGE = 4 << 20  # bytes; larger files are not held in memory
 _RACE = 50_000_000  # ns before the last scan in which a change may have left the same time
-
-Place = tuple[int, int]
-"""Offset and length of an entry in the layer before."""
 
 
 @dataclass(frozen=True)
@@ -42,56 +37,85 @@ class AppLayer:
     first: bool
 
 
-@dataclass(frozen=True)
-class _Note:
-    """What was made of the folder last: how its files were, and where the layer has their entries."""
-
-    made: int = 0
-    interpreter: str = ""
-    rules: str = ""
-    digest: str = ""
-    size: int = 0
-    files: Mapping[str, list[int]] = field(default_factory=dict)
-    members: Mapping[str, Place] = field(default_factory=dict)
-    directories: list[str] = field(default_factory=list)
-
-
-async def app_layer(folder: Path, layout: Layout, cache: Path, interpreter: Interpreter) -> AppLayer:
+async def app_layer(
+    folder: Path, layout: Layout, cache: Path, interpreter: Interpreter, workshop: Workshop
+) -> AppLayer:
     """Raises ImageError where a file cannot be in an image."""
     path = cache / "apps" / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]}.json"
-    note = await asyncio.to_thread(_read, path, layout, interpreter.id)
-    begun = time.time_ns()
-    selection = await asyncio.to_thread(select, folder, note.files, note.rules)
-    stats = {name: _key(stat) for name, stat in selection.files.items()}
-    changed = [name for name, key in stats.items() if not _same(note, name, key)]
-    directories = sorted(selection.directories)
-    if not changed and note.digest and stats.keys() == note.files.keys() and directories == note.directories:
-        return AppLayer(Descriptor(LAYER, note.digest, note.size), selection, first=False)
-    fresh = await asyncio.to_thread(lambda: [_member(folder, name) for name in changed])
-    sources = {one.name: one.data for one in fresh if isinstance(one.data, bytes) and one.name.endswith(".py")}
-    code = await interpreter.compile(sources, keep=False)
+    known = workshop.notes.get(path)
+    found = await asyncio.to_thread(_look, folder, layout, known or path, interpreter.id)
+    note = found.note
+    if found.same:
+        return AppLayer(Descriptor(LAYER, note.digest, note.size), found.selection, first=False)
+    sources = {one.name: one.data for one in found.fresh if isinstance(one.data, bytes) and one.name.endswith(".py")}
+    code = await interpreter.compile(sources, keep=False) if sources else {}
     compiled = [Member(name=name, mode=0o644, mtime=0, data=data) for name, data in code.items()]
-    kept = _kept(note, set(stats) - set(changed), interpreter)
-    folders = [directory(f"{APP}/{path}") for path in directories]
-    layer, members = await asyncio.to_thread(_write, layout, note, kept, [*fresh, *compiled, *folders])
-    made = _Note(begun, interpreter.id, selection.rules, layer.digest, layer.size, stats, members, directories)
-    await asyncio.to_thread(_note, path, made)
-    return AppLayer(layer, selection, first=not note.digest)
+    kept = _kept(found, interpreter)
+    made = await asyncio.to_thread(_make, layout, found, kept, [*found.fresh, *compiled], (path, interpreter.id))
+    workshop.notes[path] = made
+    return AppLayer(Descriptor(LAYER, made.digest, made.size), found.selection, first=not note.digest)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The folder beside what is known of it; `fresh` is what changed."""
+
+    begun: int
+    note: Note
+    selection: Selection
+    stats: Mapping[str, list[int]]
+    fresh: Sequence[Member]
+
+    @property
+    def same(self) -> bool:
+        alike = self.stats.keys() == self.note.files.keys() and self.directories == self.note.directories
+        return bool(self.note.digest) and not self.fresh and alike
+
+    @property
+    def directories(self) -> list[str]:
+        """Those that were looked into: an empty one is there to be written into."""
+        return sorted(self.selection.directories)
+
+
+def _look(folder: Path, layout: Layout, known: Note | Path, interpreter: str) -> _Found:
+    """One call of a thread for all that is read."""
+    note = read(known) if isinstance(known, Path) else known
+    note = note if note.usable(layout, interpreter) else Note()
+    begun = time.time_ns()
+    selection = select(folder, note.files, note.rules)
+    stats = {name: _key(stat) for name, stat in selection.files.items()}
+    fresh = [_member(folder, name) for name, key in stats.items() if not _same(note, name, key)]
+    return _Found(begun, note, selection, stats, fresh)
+
+
+def _make(
+    layout: Layout, found: _Found, kept: Mapping[str, Place], fresh: Sequence[Member], where: tuple[Path, str]
+) -> Note:
+    """The layer, and the note of it."""
+    path, interpreter = where
+    folders = [directory(f"{APP}/{name}") for name in found.directories]
+    layer, members = _write(layout, found.note, kept, [*fresh, *folders])
+    rules = found.selection.rules
+    made = Note(found.begun, interpreter, rules, layer.digest, layer.size, found.stats, members, found.directories)
+    write(path, made)
+    return made
 
 
 def _key(stat: os.stat_result) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_mode]
 
 
-def _same(note: _Note, name: str, key: list[int]) -> bool:
+def _same(note: Note, name: str, key: list[int]) -> bool:
     return note.files.get(name) == key and max(key[1], key[2]) < note.made - _RACE
 
 
-def _kept(note: _Note, unchanged: set[str], interpreter: Interpreter) -> dict[str, Place]:
+def _kept(found: _Found, interpreter: Interpreter) -> dict[str, Place]:
     """The entries of unchanged files, their bytecode included."""
-    names = [f"{APP}/{path}" for path in unchanged]
+    changed = {one.name for one in found.fresh}
+    names = [name for path in found.stats if (name := f"{APP}/{path}") not in changed]
     names += [interpreter.place(name) for name in names if name.endswith(".py")]
-    return {name: note.members[name] for name in names if name in note.members}
+    places = found.note.members
+    return {name: places[name] for name in names if name in places}
 
 
 def _member(folder: Path, path: str) -> Member:
@@ -113,59 +137,46 @@ def _member(folder: Path, path: str) -> Member:
 
 
 def _write(
-    layout: Layout, note: _Note, kept: Mapping[str, Place], fresh: list[Member]
+    layout: Layout, note: Note, kept: Mapping[str, Place], fresh: Sequence[Member]
 ) -> tuple[Descriptor, dict[str, Place]]:
-    """The layer, and where it has what."""
+    """The layer, and where it has what. Entries that were neighbours before are copied at once."""
     new = {one.name: one for one in fresh}
-    names = {*kept, *new}
-    folders = {one for name in names for one in parents(name, APP)} or {APP}
+    places = {name.rpartition("/")[0] for name in (*kept, *new)}
+    folders = {one for place in places for one in parents(f"{place}/", APP)} or {APP}
     new |= {name: directory(name) for name in folders}
     members: dict[str, Place] = {}
+    at, begin, end = 0, 0, 0  # in the layer; a stretch of the layer before that is to be copied
     with layout.writer() as blob, _opened(layout, note.digest if kept else "") as before:
-        for name in sorted(names | folders, key=str.encode):
-            start = blob.size
+        for name in sorted({*kept, *new}, key=os.fsencode):
             if name in new:
-                for piece in pieces(new[name]):
-                    blob.write(piece)
+                blob.write(before[begin:end])
+                begin = end = 0
+                length = sum(map(blob.write, pieces(new[name])))
             else:
                 offset, length = kept[name]
-                blob.write(before[offset : offset + length])
-            members[name] = (start, blob.size - start)
-        blob.write(ending(blob.size))
+                if offset != end:
+                    blob.write(before[begin:end])
+                    begin = offset
+                end = offset + length
+            members[name] = (at, length)
+            at += length
+        blob.write(before[begin:end])
+        blob.write(ending(at))
         return blob.commit(LAYER), members
 
 
 @contextlib.contextmanager
-def _opened(layout: Layout, digest: str) -> Iterator[mmap.mmap | bytes]:
+def _opened(layout: Layout, digest: str) -> Iterator[memoryview]:
     """The layer before, mapped into memory."""
     if not digest:
-        yield b""
+        yield memoryview(b"")
         return
-    with layout.path(digest).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
-        yield mapped
-
-
-def _read(path: Path, layout: Layout, interpreter: str) -> _Note:
-    """An empty one where there is none, or where it cannot be used."""
-    try:
-        value: dict[str, Any] = json.loads(path.read_bytes())
-        note = _Note(**value["note"])
-        usable = value["format"] == FORMAT and note.interpreter == interpreter
-        return note if usable and layout.path(note.digest).stat().st_size == note.size else _Note()
-    except (OSError, ValueError, KeyError, TypeError, ImageError):
-        return _Note()
-
-
-def _note(path: Path, note: _Note) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(number, "w") as file:
-            json.dump({"format": FORMAT, "note": vars(note)}, file)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with (
+        layout.path(digest).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        yield view
 
 
 def sizes(folder: Path, paths: tuple[str, ...], most: int = 20_000) -> Iterator[tuple[str, int]]:

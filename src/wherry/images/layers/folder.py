@@ -7,6 +7,7 @@ from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.detect.found import App
 from wherry.images.errors import ImageError
 from wherry.images.layers.image import RUNTIME, PythonApp, build_layers
+from wherry.images.layers.workshop import Workshop
 
 _NAMED = (".python-version", "runtime.txt")
 _PYTHON = RUNTIME.rpartition(":")[2].partition("-")[0]
@@ -21,15 +22,17 @@ async def build_python(
     base: str = "",
     platform: str = "",
     on_event: Callable[[BuildEvent], None],
+    workshop: Workshop | None = None,
 ) -> BuiltImage:
     """Build `folder`, which is `app` and has no Dockerfile. Raises ImageError.
 
     `base` is an image that is here, the small Python made of Debian packages if ""; `platform` this machine's if "".
+    `workshop` is what a process keeps between builds.
     """
     if said := other_version(app, base):
         on_event(BuildEvent("output", 0, 0, said))
     python = python_app(folder, app, base, platform)
-    return await build_layers(python, reference=reference, store=store, on_event=on_event)
+    return await build_layers(python, reference=reference, store=store, on_event=on_event, workshop=workshop)
 
 
 def python_app(folder: Path, app: App, base: str = "", platform: str = "") -> PythonApp:

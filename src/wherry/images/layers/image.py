@@ -26,10 +26,11 @@ from wherry.images.layers.interpreter import Interpreter
 from wherry.images.layers.steps import Steps
 from wherry.images.layers.tar import Member, write_tar
 from wherry.images.layers.wheels import VENV, Distribution, distributions, virtual_environment
+from wherry.images.layers.workshop import Workshop
 from wherry.images.layout import CONFIG, LAYER, MANIFEST, Descriptor, Layout
 from wherry.images.names import full_name
 
-FORMAT = "2"  # change it with whatever changes the bytes of a layer
+FORMAT = "3"  # change it with whatever changes the bytes of a layer
 LARGE = 8 << 20  # bytes of a distribution that gets a layer of its own
 USER = "10001:10001"  # a number, so that a cluster can verify that it is not root
 REFERENCE = "localhost/wherry/python:3.11"  # as `images.base` makes it; that one loads slowly and is seldom needed
@@ -64,22 +65,33 @@ def _nothing(event: BuildEvent) -> None:
 
 
 async def build_layers(
-    app: PythonApp, *, reference: str, store: Path, on_event: Callable[[BuildEvent], None] = _nothing
+    app: PythonApp,
+    *,
+    reference: str,
+    store: Path,
+    on_event: Callable[[BuildEvent], None] = _nothing,
+    workshop: Workshop | None = None,
 ) -> BuiltImage:
-    """The app's image in the store's layout, under `reference`. Raises ImageError."""
+    """The app's image in the store's layout, under `reference`. Raises ImageError.
+
+    With the `workshop` of builds before, it begins warm.
+    """
+    if workshop is None:
+        async with Workshop() as own:
+            return await build_layers(app, reference=reference, store=store, on_event=on_event, workshop=own)
     begun = time.monotonic()
     name = full_name(reference)
     layout = Layout.create(store / "layout")
     cache = store / "cache"
     base = find_base(layout, app.base, architecture_of(app.platform), cache)
-    interpreter = Interpreter(layout, base, cache)
+    interpreter = workshop.interpreter(layout, base, cache)
     steps = Steps(3, on_event)
     steps.begin(f"dependencies for Python {base.version} on linux/{base.architecture}")
     layers = await _dependencies(app, layout, base, interpreter, cache, steps)
     if link.wanted(app.needs) and (members := link.linked(app.folder, APP, base.version)):
         layers.append((await _layer(layout, members, interpreter), "the app's distribution"))
     steps.begin(f"app from {app.folder}")
-    made = await app_layer(app.folder, layout, cache, interpreter)
+    made = await app_layer(app.folder, layout, cache, interpreter, workshop)
     _tell_left_out(app.folder, made, steps)
     steps.begin(f"image {name}")
     moment = await created(app.folder, os.environ, cache, str(base.config.get("created") or "1970-01-01T00:00:00Z"))
@@ -222,7 +234,7 @@ def _noted(note: Path, layout: Layout) -> Layers:
     try:
         noted = json.loads(note.read_bytes())
         found = [(Descriptor(LAYER, one["digest"], one["size"]), str(one["title"])) for one in noted]
-        return found if all(layout.has(layer.digest) for layer, _ in found) else []
+        return found if all(map(layout.whole, (layer for layer, _ in found))) else []
     except (OSError, ValueError, KeyError, TypeError, ImageError):
         return []
 

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import hashlib
-import marshal
 import os
 import shutil
 import sys
@@ -14,11 +13,10 @@ from pathlib import Path
 
 from wherry.images.errors import ImageError
 from wherry.images.layers.base import Base
+from wherry.images.layers.compiler import Compiler
 from wherry.images.layout import Layout
-from wherry.process import ProgramError, run
 
-FORMAT = "2"
-_SECONDS = 600.0
+FORMAT = "3"
 _NEEDED = (
     "usr/bin/python3",
     "usr/lib/python3",
@@ -27,24 +25,6 @@ _NEEDED = (
     "usr/local/lib/libpy",
 )
 _LIBRARIES = ("x86_64-linux-gnu/", "aarch64-linux-gnu/")
-# Reference flags in marshal's newer formats depend on what else the process holds; format 2 has none (and PEP 552's 1
-# means: by hash, and not checked when it is loaded). The modules are those that the interpreter has loaded anyway.
-_SCRIPT = """
-import _imp, marshal, sys
-import _frozen_importlib_external as external
-sys.warnoptions[:] = []
-out = []
-for name, source in marshal.load(sys.stdin.buffer):
-    try:
-        code = compile(source, "/" + name, "exec", dont_inherit=True, optimize=0)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        out.append(b"")
-        continue
-    head = external.MAGIC_NUMBER + (1).to_bytes(4, "little")
-    out.append(head + _imp.source_hash(external._RAW_MAGIC_NUMBER, source) + marshal.dumps(code, 2))
-with open(sys.argv[1], "wb") as file:
-    marshal.dump(out, file, 2)
-"""
 
 
 class Interpreter:
@@ -61,6 +41,7 @@ class Interpreter:
         self.id = f"{name}-{FORMAT}"
         self._root = cache / "python" / name
         self._known = cache / "bytecode" / self.id
+        self._compiler: Compiler | None = None
 
     @property
     def compiles(self) -> bool:
@@ -108,23 +89,17 @@ class Interpreter:
             os.replace(name, path)
 
     async def _run(self, sources: Mapping[str, bytes]) -> dict[str, bytes]:
-        if self._base.runs_here and not self._root.exists():
-            await asyncio.to_thread(self._unpack)
-        names = sorted(sources)
-        home = {"PYTHONHOME": str(self._home)} if self._base.runs_here else {}
-        with tempfile.NamedTemporaryFile(prefix="wherry-bytecode-") as out:
-            try:
-                await run(
-                    *self._command(),
-                    out.name,
-                    stdin=marshal.dumps([(name, sources[name]) for name in names], 2),
-                    env={**home, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"},
-                    timeout=_SECONDS,
-                )
-            except ProgramError as error:
-                raise ImageError(f"the base image's Python cannot compile on this machine: {error}") from error
-            codes = marshal.load(out)  # noqa: S302  our own child wrote it
-        return dict(zip(names, codes, strict=True))
+        if self._compiler is None:
+            if self._base.runs_here and not self._root.exists():
+                await asyncio.to_thread(self._unpack)
+            home = {"PYTHONHOME": str(self._home)} if self._base.runs_here else {}
+            self._compiler = Compiler(self._command(), home)
+        return await self._compiler.compile(sources)
+
+    async def close(self) -> None:
+        """End the program that compiles, if it runs."""
+        if self._compiler is not None:
+            await self._compiler.close()
 
     @property
     def _home(self) -> Path:
@@ -133,13 +108,13 @@ class Interpreter:
     def _command(self) -> tuple[str, ...]:
         """Through the image's own loader and libraries: neither root nor chroot is needed."""
         if not self._base.runs_here:
-            return (sys.executable, "-S", "-B", "-c", _SCRIPT)
+            return (sys.executable,)
         libraries = [path for where in ("usr/lib", "lib") for path in sorted(self._root.glob(f"{where}/*-linux-gnu"))]
         loader = next((found for path in libraries for found in sorted(path.glob("ld-linux*.so.*"))), None)
         if loader is None:
             raise ImageError(f"{self._base.reference}: its Python does not run with glibc; take another base (--base)")
         places = ":".join(map(str, (*libraries, self._root / "usr/local/lib")))
-        return (str(loader), "--library-path", places, str(self._root / self._base.python), "-S", "-B", "-c", _SCRIPT)
+        return (str(loader), "--library-path", places, str(self._root / self._base.python))
 
     def _unpack(self) -> None:
         """Only what Python needs, and nothing that leads out of its directory."""

@@ -16,12 +16,22 @@ NEVER = (
     *("**/.git", "**/.hg", "**/.svn", "**/.env", "**/.env.*", "**/.venv", "**/venv", "**/node_modules", "**/.DS_Store"),
     *("**/__pycache__", "**/*.pyc", "**/.*_cache", "**/.tox", "**/.nox", "**/.idea", "**/.vscode", "**/*.egg-info"),
     *("**/.gitignore", "**/.gitattributes", "**/*.sqlite3", "**/id_rsa", "**/id_ed25519", "**/.netrc", "**/.pypirc"),
+    *("**/.*.sw[a-z]", "**/*~"),  # what editors leave beside a file while it is open
     *("**/.coverage", ".github", ".gitlab-ci.yml", ".dockerignore", "wherry.toml"),
 )
 TESTS = ("tests", "test")  # unless .dockerignore takes them back
 _KEYS = (".pem", ".key")
 _KEY_MARK = b"PRIVATE KEY-----"
 _LARGEST_KEY = 1 << 16
+
+
+_NEVER = parse("\n".join(NEVER))
+_DECIDE = (".dockerignore", ".gitignore", "wherry.toml")
+
+
+def never(path: str) -> bool:
+    """Whether `path` is in no image and decides nothing about one."""
+    return _NEVER.covers(path) and path.rpartition("/")[2] not in _DECIDE
 
 
 @dataclass(frozen=True)
