@@ -7,7 +7,7 @@ from wherry.objects import Obj, Ref, ref_of
 from wherry.objects.conditions import condition_of
 from wherry.objects.pods import finished
 
-REST_SECONDS = 0.004  # for each pod: a look costs as they are many, and of many that change at once one look is enough
+REST_SECONDS = 0.008  # for each pod: a look costs as they are many, and of many that change at once one look is enough
 HEADLESS = "service.kubernetes.io/headless"
 TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 

@@ -1,6 +1,7 @@
 """The network at work: Services and EndpointSlices into nftables and HAProxy, and pods out of the routing in order."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ SERVICE, SLICE = "Service", "EndpointSlice.discovery.k8s.io"
 _DNS = 53
 _NONE_FREE = "No address has all ports of this Service free"
 _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
+_REST, _LONGEST_REST = 4.0, 0.5  # after a transaction: times what it took; seconds
 
 Record = Callable[[Obj, str, str, str], None]
 
@@ -56,6 +58,8 @@ class Network:
     _rules: Ruleset | None = None  # as the kernel has them
     _routed: frozenset[str] | None = None  # uids of pods that get new connections by what is applied
     _sees_bridged: bool = False
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    _leaving: int = 0  # pods that wait to be out of the routing
     _complaints: set[tuple[balancer.Key, str]] = field(default_factory=set)  # told, and still so
 
     def __post_init__(self) -> None:
@@ -103,13 +107,23 @@ class Network:
             await self._wake.wait()
             self._wake.clear()  # changes during the work below wake once more, however many they are
             try:
+                begun = self.clock.monotonic()
                 await self._reconcile()
+                await self._rest(_REST * (self.clock.monotonic() - begun))
                 delay = _FIRST_RETRY
             except (process.ProgramError, ApiError, OSError) as error:
                 log.warning("the network is not as wished: %s; again in %.1f s", error, delay)
                 self._wake.set()
                 await self.clock.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY)
+
+    async def _rest(self, seconds: float) -> None:
+        """Many pods that get ready one by one are few transactions; a pod that is to go waits for none of it."""
+        if not self._leaving:
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, _LONGEST_REST)):
+                    await self._hurry.wait()
 
     async def withdraw(self, pod: Obj, limit_seconds: float) -> None:
         """Return when no new connection is routed to the pod and those it had have drained, or after the limit."""
@@ -135,8 +149,13 @@ class Network:
             listed = routed_pods(self.mirror.list(SLICE))
             return self._routed is not None and uid not in self._routed and uid not in listed
 
-        async with self._applied:
-            await self._applied.wait_for(out)
+        self._leaving += 1
+        self._hurry.set()
+        try:
+            async with self._applied:
+                await self._applied.wait_for(out)
+        finally:
+            self._leaving -= 1
 
     async def _reconcile(self) -> None:
         """Bring kernel, HAProxy and statuses to the mirror's state of this moment."""
