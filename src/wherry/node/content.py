@@ -62,11 +62,13 @@ async def import_layout(socket: str, built_layout: Path, reference: str, digest:
         copied = await _copy(calls, image)
         await unpack(calls, image.layers, image.diff_ids)
         await hold(calls, image.manifest.digest, image.config.digest, image.layers, image.chains)
-        for name in names:
-            await calls.put_image(pb.NamedImage(name=name, labels=PINNED, target=image.manifest))
-        for name in names:
-            await seen(calls, name, image.config.digest)
+        await asyncio.gather(*(_named(calls, name, image) for name in names))
     return Imported(sum(blob.size for blob in copied), len(copied), time.monotonic() - begun)
+
+
+async def _named(calls: ContentCalls, name: str, image: "_Image") -> None:
+    await calls.put_image(pb.NamedImage(name=name, labels=PINNED, target=image.manifest))
+    await seen(calls, name, image.config.digest)
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,8 @@ async def _copy(calls: ContentCalls, image: _Image) -> list[pb.Descriptor]:
     """The blobs that containerd did not have."""
     there = await asyncio.gather(*(calls.has_blob(blob.digest) for blob in image.blobs))
     missing = [blob for blob, has in zip(image.blobs, there, strict=True) if not has]
-    for blob in missing:
-        try:
-            await calls.write_blob(image.path(blob), blob.digest, blob.size)
-        except OSError as error:
-            raise RuntimeFailure("NOT_FOUND", f"{error.filename}: {error.strerror}") from error
+    try:
+        await asyncio.gather(*(calls.write_blob(image.path(blob), blob.digest, blob.size) for blob in missing))
+    except OSError as error:
+        raise RuntimeFailure("NOT_FOUND", f"{error.filename}: {error.strerror}") from error
     return missing

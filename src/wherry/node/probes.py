@@ -1,7 +1,8 @@
 """Probes of one pod's containers: a task and a timer for each, thresholds and Events as upstream has them.
 
-The first readiness and startup probes come at 10, 20, 40 ... ms until the period is reached. They can only find a
-container ready sooner: their failures are neither counted nor told.
+The first readiness and startup probes come after 10, 20, 40 and 80 ms, each 80 ms for two seconds, and then ever more
+seldom until the period is reached. They can only find a container ready sooner: their failures are neither counted nor
+told.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from wherry.node.seen import Probed, Seen, container_spec, old_status, stopping
 from wherry.objects import Obj
 
 FIRST_SECONDS = 0.01
+STEADY_SECONDS, STEADY_FOR = 0.08, 2.0  # most web apps start within these: doubled on, a pause is as long as the start
 FIRST_EXEC_SECONDS = 0.1  # a process for each
 _FIELDS = {"startup": "startupProbe", "readiness": "readinessProbe", "liveness": "livenessProbe"}
 
@@ -90,6 +92,11 @@ class Probes:
             self.changed()
 
 
+def next_pause(pause: float, passed: float, period: float) -> float:
+    """Seconds until the next early probe, `passed` seconds after the first pause began."""
+    return pause if pause == STEADY_SECONDS and passed < STEADY_FOR else min(pause * 2, period)
+
+
 def _first_result(seen: Seen, container: Container, spec: Obj) -> Probed:
     """Before any probe: not ready. After a restart of the engine: as it was, so that Ready does not flip."""
     old = old_status(seen.pod, container.name)
@@ -120,11 +127,12 @@ class _Probe:
             pause = period * (zlib.crc32(self.target.id.encode()) % 1000 + 1) / 1000  # all at once would be a burst
         await clock.sleep(self._delay(float(spec.get("initialDelaySeconds") or 0)))
         early = self.kind != "liveness" and not adopted and pause < period
+        begun = clock.monotonic()
         while True:
             await clock.sleep(pause)
             outcome = await self._ask(spec)
             if early and not outcome.passed:
-                pause = min(pause * 2, period)
+                pause = next_pause(pause, clock.monotonic() - begun, period)
                 early = pause < period
                 continue
             early, pause = False, period

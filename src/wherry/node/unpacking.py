@@ -44,9 +44,9 @@ async def hold(
 ) -> None:
     """Tell the garbage collection that the manifest needs its blobs, and the config the snapshots."""
     held = {f"{GC_REF}content.l.{number}": layer.digest for number, layer in enumerate(layers)}
-    await calls.label_blob(manifest, {f"{GC_REF}content.config": config, **held})
-    if chains:
-        await calls.label_blob(config, {f"{GC_REF}snapshot.{SNAPSHOTTER}": chains[-1]})
+    of_blobs = calls.label_blob(manifest, {f"{GC_REF}content.config": config, **held})
+    of_snapshots = [calls.label_blob(config, {f"{GC_REF}snapshot.{SNAPSHOTTER}": chains[-1]})] if chains else []
+    await asyncio.gather(of_blobs, *of_snapshots)
 
 
 async def seen(calls: ContentCalls, name: str, config: str) -> None:
