@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from wherry.node import sandbox_image
+from wherry.node import sandbox_image, shims
 from wherry.node.containerd_process import CNI_BIN, ContainerdProcess, Process
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
@@ -79,6 +79,7 @@ class Containerd:
             async with CriRuntime(self.socket) as runtime:
                 await asyncio.gather(*(_remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
         await self.stop()
+        await asyncio.to_thread(shims.end, self.socket)
         for path in self._mounts():
             await run("umount", "-l", path, check=False)
         for directory in (self.root, self.state):

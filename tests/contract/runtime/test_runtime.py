@@ -1,7 +1,9 @@
 """What node/runtime.py promises, of the fake and of containerd."""
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -11,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import pytest
 
 from tests.contract.runtime.conftest import (
+    CGROUP,
     EATS_MEMORY,
     FAILS_WITH_WORDS,
     IGNORES_TERM,
@@ -23,6 +26,7 @@ from tests.contract.runtime.conftest import (
 )
 from wherry.apiserver.ports import LogOptions
 from wherry.node.access import NodeAccess
+from wherry.node.cgroups import remove_cgroups
 from wherry.node.containerd import Containerd
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Resources, RuntimeFailure, Security, State
@@ -326,3 +330,29 @@ async def test_streams_are_served_on_this_machine_only(real: World) -> None:
         answers = [await upgrade(url, protocol) for _ in range(2)]
         assert answers[0].startswith("HTTP/1.1 101 ")
         assert answers[1].startswith("HTTP/1.1 404 "), "a URL is good for one session"
+
+
+@pytest.mark.root
+async def test_a_removal_ends_the_shims_that_containerd_has_forgotten(real: World) -> None:
+    """As one does that is killed while it deletes a sandbox."""
+    assert real.containerd is not None
+    await real.start(SLEEPS)
+    await real.containerd.stop()
+    for bundle in (real.containerd.state / "io.containerd.runtime.v2.task" / "k8s.io").iterdir():
+        await run("umount", str(bundle / "rootfs"))
+        shutil.rmtree(bundle)
+    before = await asyncio.to_thread(_processes, real.containerd.socket)
+    assert before
+    await real.containerd.remove()
+    assert await asyncio.to_thread(_processes, real.containerd.socket) == []
+    remove_cgroups(CGROUP)  # of containers that nobody has deleted; a node's reset does the same
+
+
+def _processes(word: str) -> list[str]:
+    """The command lines that have the word in them."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (place / "cmdline").read_text().split("\0")
+            found += [" ".join(words)] if word in words else []
+    return found
