@@ -38,7 +38,7 @@ class Tokens:
         seconds = spec.get("expirationSeconds") or USUAL
         if not SHORTEST <= seconds <= LONGEST:
             raise Invalid(
-                f'TokenRequest "" is invalid: spec.expirationSeconds: Invalid value: {seconds}: '
+                f'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: {seconds}: '
                 "may not specify a duration less than 10 minutes"
             )
         audiences = spec.get("audiences") or [self.issuer]

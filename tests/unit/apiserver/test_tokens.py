@@ -49,6 +49,15 @@ async def test_a_token_holds_for_its_time(client: LocalClient) -> None:
             replace(issuer, clock=Later(seconds)).user(client.registry, token)
 
 
+async def test_a_time_too_short_is_refused_with_the_kinds_full_name(client: LocalClient) -> None:
+    with pytest.raises(ApiError) as refused:
+        await issue(client, tokens(Later(0)), expirationSeconds=1)
+    assert str(refused.value) == (
+        'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 1: '
+        "may not specify a duration less than 10 minutes"
+    )
+
+
 async def test_a_token_is_for_its_audience(client: LocalClient) -> None:
     issuer = tokens(Later(0))
     token = await issue(client, issuer, audiences=["vault"])
