@@ -202,7 +202,7 @@ def new_replicaset(deployment: Obj, old: tuple[Obj, ...]) -> Obj:
         },
         "spec": {
             "replicas": sizes.first_size(deployment, old, 0),
-            "minReadySeconds": spec.get("minReadySeconds", 0),
+            **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
             "selector": {**copied(spec["selector"]), "matchLabels": matched},
             "template": {**copied(spec["template"]), "metadata": {**copied(template_meta), "labels": dict(labels)}},
         },
@@ -223,7 +223,7 @@ def _label(seen: Observed) -> Iterator[Action]:
     min_ready = deployment["spec"].get("minReadySeconds", 0)
     patch: Obj = {"metadata": {"annotations": marks}} if marks else {}
     if new["spec"].get("minReadySeconds", 0) != min_ready:
-        patch["spec"] = {"minReadySeconds": min_ready}
+        patch["spec"] = {"minReadySeconds": min_ready or None}
     if patch:
         yield MergePatch(ref_of(new), patch)
         return

@@ -189,6 +189,17 @@ def test_min_ready_seconds_are_waited_for() -> None:
     assert status_of(web(model))["availableReplicas"] == 2
 
 
+def test_a_replicaset_says_min_ready_seconds_only_where_its_deployment_does() -> None:
+    model = running(replicas=2)
+    assert "minReadySeconds" not in model.list("ReplicaSet.apps")[0]["spec"]
+    model.edit("Deployment.apps", "web", {"spec": {"minReadySeconds": 30}})
+    model.work(BOTH)
+    assert model.list("ReplicaSet.apps")[0]["spec"]["minReadySeconds"] == 30
+    model.edit("Deployment.apps", "web", {"spec": {"minReadySeconds": None}})
+    model.work(BOTH)
+    assert "minReadySeconds" not in model.list("ReplicaSet.apps")[0]["spec"]
+
+
 def test_a_refused_pod_is_told_on_replicaset_and_deployment() -> None:
     model = Model(deployment())
     model.round((DEPLOYMENT,))
