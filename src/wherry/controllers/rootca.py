@@ -11,6 +11,12 @@ from wherry.objects import Obj, Ref
 
 NAME = "kube-root-ca.crt"
 KEY = "ca.crt"
+DESCRIPTION = "kubernetes.io/description"
+_TEXT = (
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
+    "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of "
+    "Kubernetes clusters."
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Observed:
 def plan(seen: Observed) -> Iterator[Action]:
     data = {KEY: seen.root_ca}
     if seen.configmap is None:
-        meta = {"name": NAME, "namespace": seen.namespace}
+        meta = {"name": NAME, "namespace": seen.namespace, "annotations": {DESCRIPTION: _TEXT}}
         yield Create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
     elif seen.configmap.get("data") != data:
         yield Update({**seen.configmap, "data": data})

@@ -28,7 +28,9 @@ def test_each_namespace_gets_its_account_and_the_root_certificate() -> None:
     both = (SERVICEACCOUNT, rootca("PEM"))
     model.settle(both)
     account = model.get("ServiceAccount", "default")
-    assert model.get("ConfigMap", "kube-root-ca.crt")["data"] == {"ca.crt": "PEM"}
+    published = model.get("ConfigMap", "kube-root-ca.crt")
+    assert published["data"] == {"ca.crt": "PEM"}
+    assert published["metadata"]["annotations"]["kubernetes.io/description"].startswith("Contains a CA bundle")
     model.remove(account)
     assert model.woken_by(SERVICEACCOUNT, account) == {KEY}
     model.edit("ConfigMap", "kube-root-ca.crt", {"data": {"ca.crt": "forged", "more": "x"}})
