@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,12 @@ def user_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(file))
         yield file
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Of a job in the background SIGINT is ignored, and so it would be of all that the tests start and interrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

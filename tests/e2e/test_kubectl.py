@@ -1,8 +1,11 @@
 """The main road by an unmodified kubectl: apply, rollout, scale, exec, logs, delete, on real containers."""
 
 import json
+import os
+import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +129,15 @@ def test_a_second_engine_on_the_same_state_is_refused(engine: Engine) -> None:
     again = engine.wherry("node", "run")
     assert again.returncode == 1
     assert "is in use by process" in again.stderr
+
+
+def test_a_kind_that_nobody_knows_is_named(engine: Engine, tmp_path: Path) -> None:
+    manifest = tmp_path / "nope.json"
+    manifest.write_text(json.dumps({"apiVersion": "example.com/v1", "kind": "Nope", "metadata": {"name": "a"}}))
+    env = {**os.environ, "KUBECONFIG": str(engine.root / "st" / "kubeconfig")}
+    done = subprocess.run(
+        ["kubectl", "apply", "-f", str(manifest)], capture_output=True, text=True, env=env, timeout=60
+    )
+    assert done.returncode == 1
+    assert 'no matches for kind "Nope" in version "example.com/v1"' in done.stderr
+    assert "ensure CRDs are installed first" in done.stderr

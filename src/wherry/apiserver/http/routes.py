@@ -10,6 +10,9 @@ from wherry.apiserver.verbs.context import Target
 from wherry.kinds.kind import Kind
 from wherry.objects.errors import MethodNotAllowed, NotFound
 
+CUSTOM_RESOURCES = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+"""There are none, and no verb but a look at all of them: kubectl takes it before it says that it knows no such kind."""
+
 
 class Route(NamedTuple):
     """A resource's path, taken apart. `watching` marks the legacy /watch/ form."""
@@ -26,6 +29,8 @@ class Routes:
 
     def match(self, path: str) -> Route | None:
         """None: not a resource's path. Raises NotFound for a resource that is not served."""
+        if path == CUSTOM_RESOURCES:
+            return None
         parts = [unquote(part) for part in path.split("/") if part]
         if len(parts) >= 3 and parts[0] == "api":
             group, version, rest = "", parts[1], parts[2:]

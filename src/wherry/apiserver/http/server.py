@@ -30,7 +30,7 @@ from wherry.apiserver.http.openapi import OpenAPI
 from wherry.apiserver.http.permissions import Permissions
 from wherry.apiserver.http.proxy import Proxy
 from wherry.apiserver.http.reviews import review
-from wherry.apiserver.http.routes import Route, Routes, attributes, not_allowed, not_served, verb_of
+from wherry.apiserver.http.routes import CUSTOM_RESOURCES, Route, Routes, attributes, not_allowed, not_served, verb_of
 from wherry.apiserver.http.streams import Streams
 from wherry.apiserver.http.whole import Whole
 from wherry.apiserver.verbs import subresources
@@ -154,6 +154,9 @@ class Server:
             return found
         if path == "/version":
             return web.json_response(dict(self.version))
+        if path == CUSTOM_RESOURCES:
+            empty = {"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1", "items": []}
+            return web.json_response({**empty, "metadata": {"resourceVersion": str(self.registry.store.revision)}})
         document = await self._find_document(path, request.headers.get("Accept", "*/*"))
         if document.matches(request.headers.get("If-None-Match")):
             return web.Response(status=304, headers=document.headers)
