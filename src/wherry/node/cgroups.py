@@ -5,8 +5,11 @@ As upstream's cgroupfs driver has them: Guaranteed pods are children of the root
 """
 
 import asyncio
+import contextlib
 import errno
 import os
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from wherry.objects import Obj
 from wherry.objects.pods import pod_requests
 
 MOUNT = Path("/sys/fs/cgroup")
+_EMPTY_SECONDS, _LOOK_SECONDS = 5.0, 0.02  # until killed processes have left
 _WANTED = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")  # of v2's controllers, for what is below
 
 
@@ -109,9 +113,27 @@ def trees(root: str, mount: Path = MOUNT) -> Iterator[Path]:
 
 
 def remove_cgroups(root: str, mount: Path = MOUNT) -> None:
-    """All of a node's, when its pods are gone. Raises OSError where a process is still in one."""
-    for tree in trees(root, mount):
-        _remove_tree(tree)
+    """All of a node's, when its pods are gone; what is still in one is killed. Raises OSError where it does not end."""
+    end = time.monotonic() + _EMPTY_SECONDS
+    while True:
+        try:
+            for tree in trees(root, mount):
+                _remove_tree(tree)
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > end:
+                raise
+        for tree in trees(root, mount):
+            _kill_all(tree)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _kill_all(tree: Path) -> None:
+    for listed in tree.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):  # the cgroup has gone, or the process
+            for pid in map(int, listed.read_text().split()):
+                if pid > 0:  # 0 stands for one that this namespace does not see, and for our own group
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _make_v2(mount: Path, path: str) -> Path:

@@ -1,12 +1,16 @@
 """What is written into the cgroups above a pod's containers."""
 
+import contextlib
+import os
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.node.conftest import pod
-from wherry.node.cgroups import Cgroups, limits_v1, limits_v2, remove_cgroups, weight
+from wherry.node.cgroups import MOUNT, Cgroups, limits_v1, limits_v2, remove_cgroups, weight
 from wherry.node.runtime import Resources
 from wherry.node.settings import NodeSettings
 from wherry.objects import Obj
@@ -84,3 +88,20 @@ async def test_real_cgroups_are_made_and_leave_nothing_behind(tmp_path: Path) ->
     assert not found(f"wherry-{tmp_path.name}/burstable/podone")
     remove_cgroups(own.cgroup_root)
     assert not found(f"wherry-{tmp_path.name}")
+
+
+@pytest.mark.root
+def test_what_is_left_in_a_node_s_cgroups_is_killed_before_they_are_removed() -> None:
+    name = f"/wherry-test-{os.getpid()}"
+    groups = [one / name[1:] / "podleft" for one in [MOUNT, *MOUNT.iterdir()] if (one / "cgroup.procs").exists()]
+    with subprocess.Popen(["sleep", "600"]) as left:
+        try:
+            for group in groups:
+                group.mkdir(parents=True)
+                with contextlib.suppress(OSError):  # cpuset wants its processors named first
+                    (group / "cgroup.procs").write_text(str(left.pid))
+            remove_cgroups(name)
+        finally:
+            left.kill()
+    assert left.returncode == -signal.SIGKILL
+    assert not any(group.exists() or group.parent.exists() for group in groups)
