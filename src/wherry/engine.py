@@ -53,7 +53,7 @@ from wherry.kinds.catalog import KINDS
 from wherry.network.actor import Network, NetworkSettings, clean
 from wherry.node.access import NodeAccess
 from wherry.node.cgroups import Cgroups, remove_cgroups
-from wherry.node.containerd import Containerd
+from wherry.node.containerd import Containerd, remove_pod
 from wherry.node.cri import CriRuntime
 from wherry.node.heartbeat import Heartbeat
 from wherry.node.machine import read_machine
@@ -99,8 +99,7 @@ async def stop_pods(config: Config) -> None:
         await containerd.start()
         async with CriRuntime(containerd.socket) as runtime:
             for pod in await runtime.sandboxes():
-                await runtime.stop_sandbox(pod.id)
-                await runtime.remove_sandbox(pod.id)
+                await remove_pod(runtime, pod.id)
         await containerd.stop()
     remove_cgroups(f"/{config.name}")
     await clean(_network(config))

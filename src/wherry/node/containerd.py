@@ -15,11 +15,12 @@ from wherry.node import sandbox_image, shims
 from wherry.node.containerd_process import CNI_BIN, ContainerdProcess, Process
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
-from wherry.node.runtime import RuntimeFailure
+from wherry.node.runtime import Runtime, RuntimeFailure
 from wherry.process import ProgramError, run
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_REMOVAL_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds
 
 
 class Containerd:
@@ -77,7 +78,7 @@ class Containerd:
         if self._process.config.exists():
             await self.start()
             async with CriRuntime(self.socket) as runtime:
-                await asyncio.gather(*(_remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
+                await asyncio.gather(*(remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
         await self.stop()
         await asyncio.to_thread(shims.end, self.socket)
         for path in self._mounts():
@@ -120,9 +121,17 @@ class Containerd:
         return sorted((path for path in mounts if path.startswith(below)), reverse=True)
 
 
-async def _remove_pod(runtime: CriRuntime, sandbox_id: str) -> None:
-    await runtime.stop_sandbox(sandbox_id)
-    await runtime.remove_sandbox(sandbox_id)
+async def remove_pod(runtime: Runtime, sandbox_id: str) -> None:
+    """Whoever started a container may have ended in the middle: the CRI removes it when it has started, not before."""
+    for pause in (*_REMOVAL_PAUSES, None):
+        try:
+            await runtime.stop_sandbox(sandbox_id)
+            await runtime.remove_sandbox(sandbox_id)
+            return
+        except RuntimeFailure:
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
 
 
 @contextlib.asynccontextmanager

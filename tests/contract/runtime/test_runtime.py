@@ -24,10 +24,11 @@ from tests.contract.runtime.conftest import (
     soon,
     until,
 )
+from tests.support.runtime import FakeRuntime
 from wherry.apiserver.ports import LogOptions
 from wherry.node.access import NodeAccess
 from wherry.node.cgroups import remove_cgroups
-from wherry.node.containerd import Containerd
+from wherry.node.containerd import Containerd, remove_pod
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Resources, RuntimeFailure, Security, State
 from wherry.process import run
@@ -330,6 +331,15 @@ async def test_streams_are_served_on_this_machine_only(real: World) -> None:
         answers = [await upgrade(url, protocol) for _ in range(2)]
         assert answers[0].startswith("HTTP/1.1 101 ")
         assert answers[1].startswith("HTTP/1.1 404 "), "a URL is good for one session"
+
+
+async def test_a_pod_is_removed_though_a_container_of_it_is_just_being_started(fake: World) -> None:
+    assert isinstance(fake.runtime, FakeRuntime)
+    await fake.start(SLEEPS)
+    (sandbox,) = await fake.runtime.sandboxes()
+    fake.runtime.fail("remove_sandbox", "UNKNOWN", "container is in starting state, can't be removed", times=2)
+    await remove_pod(fake.runtime, sandbox.id)
+    assert await fake.runtime.sandboxes() == []
 
 
 @pytest.mark.root
