@@ -49,6 +49,7 @@ async def looked(rest: float, changes: int) -> list[float]:
             await clock.sleep(0.01)
         await clock.sleep(10)
         running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
     return [round(at - begun, 3) for at in looks.times]
 
 
