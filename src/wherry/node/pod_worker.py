@@ -132,7 +132,8 @@ class PodWorker:
         self._cancel_starts()
         planned = list(plan(seen))
         self._launch(planned)
-        if not self.memory.gone and "start" not in self._running:  # a start's end tells all of it at once
+        first = not self.memory.containers and any(isinstance(step, steps.CreateAndStart) for step in planned)
+        if not self.memory.gone and not first:  # the first start's end tells all of it at once, if nothing does before
             await self._write_status()
         if await self._do_short(planned):
             self.wake()
