@@ -59,6 +59,9 @@ class Config:
         "auto",
         "What builds Dockerfiles: buildah, buildx (docker's BuildKit), or auto: the first of them that is there.",
     )
+    oci_runtime: str = setting(
+        "auto", "What makes containers: crun, runc, a path, or auto: crun where it is installed and can, else runc."
+    )
     log_level: str = setting("info", f"What the engine logs: {', '.join(LEVELS)}.")
 
     @property

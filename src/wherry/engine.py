@@ -106,7 +106,7 @@ async def stop_pods(config: Config) -> None:
 
 
 def _containerd(config: Config) -> Containerd:
-    return Containerd(*config.containerd)
+    return Containerd(*config.containerd, oci_runtime=config.oci_runtime)
 
 
 def _network(config: Config) -> NetworkSettings:

@@ -91,7 +91,7 @@ def _launch_containerd(config: Config) -> None:
     """It gets ready while the engine is loaded; the engine adopts it, and says what is wrong if it has ended."""
     from wherry.node.containerd_process import ContainerdProcess
 
-    containerd = ContainerdProcess(*config.containerd)
+    containerd = ContainerdProcess(*config.containerd, oci_runtime=config.oci_runtime)
     if containerd.find() is None:
         containerd.launch()
 

@@ -15,6 +15,7 @@ from wherry.node import sandbox_image, shims
 from wherry.node.containerd_process import CNI_BIN, ContainerdProcess, Process
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
+from wherry.node.oci_runtime import AUTO
 from wherry.node.runtime import Runtime, RuntimeFailure
 from wherry.process import ProgramError, run
 
@@ -34,12 +35,15 @@ class Containerd:
         *,
         cni_bin: Sequence[Path] = CNI_BIN,
         registry_config: Path | None = None,
+        oci_runtime: str = AUTO,
     ) -> None:
         self.root = root
         self.state = state
         self.socket = str(state / "containerd.sock")
         self.log = root / "containerd.log"
-        self._process = ContainerdProcess(root, state, cni_conf, cni_bin=cni_bin, registry_config=registry_config)
+        self._process = ContainerdProcess(
+            root, state, cni_conf, cni_bin=cni_bin, registry_config=registry_config, oci_runtime=oci_runtime
+        )
 
     def process(self) -> Process | None:
         """The one that runs, if it does."""
@@ -125,7 +129,6 @@ async def remove_pod(runtime: Runtime, sandbox_id: str) -> None:
     """Whoever started a container may have ended in the middle: the CRI removes it when it has started, not before."""
     for pause in (*_REMOVAL_PAUSES, None):
         try:
-            await runtime.stop_sandbox(sandbox_id)
             await runtime.remove_sandbox(sandbox_id)
             return
         except RuntimeFailure:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SANDBOX_IMAGE = "wherry.local/sandbox:1"
+from wherry.node.oci_runtime import AUTO, choose
+
+SANDBOX_IMAGE = "wherry.local/sandbox:2"
 CNI_BIN = (Path("/usr/lib/cni"),)
 _LOG_BYTES = 10 << 20
 # What a node does not use, or what would only probe for devices at each start.
@@ -64,7 +66,9 @@ def find_process(pid: int) -> Process | None:
     return None if fields[0] in "ZX" else Process(pid, int(fields[19]))
 
 
-def render_config(root: Path, state: Path, cni_conf: Path, cni_bin: Sequence[Path], registry: Path) -> str:
+def render_config(
+    root: Path, state: Path, cni_conf: Path, cni_bin: Sequence[Path], registry: Path, oci_runtime: str
+) -> str:
     """containerd's config (version 2). JSON strings are TOML strings.
 
     Every `stats_collect_period` containerd walks the files of all containers, for a disk usage that nothing asks for.
@@ -90,7 +94,8 @@ stats_collect_period = 3600
 runtime_type = "io.containerd.runc.v2"
 
 {cri}.containerd.runtimes.runc.options]
-Root = {json.dumps(str(state / "runc"))}
+BinaryName = {json.dumps(oci_runtime)}
+Root = {json.dumps(str(state / Path(oci_runtime).name))}
 
 {cri}.cni]
 bin_dir = {json.dumps(":".join(map(str, cni_bin)))}
@@ -112,14 +117,16 @@ class ContainerdProcess:
         *,
         cni_bin: Sequence[Path] = CNI_BIN,
         registry_config: Path | None = None,
+        oci_runtime: str = AUTO,
     ) -> None:
         self.root = root
         self.state = state
         self.log = root / "containerd.log"
         self.config = root / "containerd.toml"
         self.pidfile = state / "containerd.pid"
-        registry = registry_config or root / "certs.d"
-        self._wanted = render_config(root / "data", state, cni_conf, cni_bin, registry)
+        self._cni_conf, self._cni_bin = cni_conf, cni_bin
+        self._registry = registry_config or root / "certs.d"
+        self._oci_runtime = oci_runtime
 
     def find(self) -> Process | None:
         """The one that runs, if it does."""
@@ -131,15 +138,22 @@ class ContainerdProcess:
         return known if known.alive() else None
 
     def configured(self) -> bool:
-        """Whether the config on disk is the one that is wanted."""
-        return self.config.exists() and self.config.read_text() == self._wanted
+        """Whether the config on disk is the one that is wanted. Raises ProgramError without the OCI runtime wanted."""
+        return self.config.exists() and self.config.read_text() == self._wanted()
 
     def launch(self) -> Process | None:
-        """Start one; None if it ended at once. Blocking, but never long. Only where `find` has found none."""
+        """Start one; None if it ended at once. Blocking, but never long. Only where `find` has found none.
+
+        Raises ProgramError without the OCI runtime wanted.
+        """
         for path in (self.root, self.state):
             path.mkdir(parents=True, exist_ok=True, mode=0o711)
-        self.config.write_text(self._wanted)
+        self.config.write_text(self._wanted())
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         _launch((str(self.log), str(self.pidfile), "containerd", "-c", str(self.config), "-l", "warn"))
         return self.find()
+
+    def _wanted(self) -> str:
+        runtime = choose(self._oci_runtime, self.state / "oci")
+        return render_config(self.root / "data", self.state, self._cni_conf, self._cni_bin, self._registry, runtime)

@@ -284,7 +284,6 @@ class CriRuntime:
             if (found.uid, found.attempt) == (spec.uid, spec.attempt):
                 if found.ready:
                     return found.id
-                await self.stop_sandbox(found.id)
                 await self.remove_sandbox(found.id)
         return ""
 

@@ -267,7 +267,8 @@ class Execute:
         memory = self.memory
         await self.node.runtime.remove_sandbox(sandbox_id)
         memory.sandboxes.pop(sandbox_id, None)
-        memory.containers = [one for one in memory.containers if one.sandbox_id != sandbox_id]
+        if not memory.stopping:  # else they stay known, as how they ended is in the status
+            memory.containers = [one for one in memory.containers if one.sandbox_id != sandbox_id]
 
     async def forget(self) -> None:
         """Nothing of the pod is left but its logs."""

@@ -274,18 +274,14 @@ def _stop(seen: Seen) -> Iterator[Step]:
     if running:
         yield from _end_containers(seen, running, withdraw=True)
         return
-    for sandbox in seen.sandboxes:
-        if sandbox.ready:
-            yield StopSandbox(sandbox.id)
+    for sandbox in seen.sandboxes:  # not stopped before: the runtime would take its network away twice
+        yield RemoveSandbox(sandbox.id)
     if not seen.dropped:
         yield DropVolumes()
     elif not seen.gone and not seen.finalized:
         yield Finalize()
-    else:
-        for sandbox in seen.sandboxes:
-            yield RemoveSandbox(sandbox.id)
-        if seen.gone and not seen.sandboxes:
-            yield Forget()
+    elif seen.gone and not seen.sandboxes:
+        yield Forget()
 
 
 def _settle(seen: Seen) -> Iterator[Step]:

@@ -133,7 +133,8 @@ class PodWorker:
         planned = list(plan(seen))
         self._launch(planned)
         first = not self.memory.containers and any(isinstance(step, steps.CreateAndStart) for step in planned)
-        if not self.memory.gone and not first:  # the first start's end tells all of it at once, if nothing does before
+        over = self.memory.gone or (self.memory.stopping and self.memory.dropped)
+        if not over and not first:  # the first start's end tells all of it at once, if nothing does before
             await self._write_status()
         if await self._do_short(planned):
             self.wake()

@@ -16,12 +16,13 @@ from wherry.node.containerd_process import SANDBOX_IMAGE
 REFERENCE = SANDBOX_IMAGE
 BINARY = Path("/usr/bin/catatonit")
 
+_MOUNT_POINTS = ("dev", "etc", "proc", "sys")  # else each sandbox would get its own, on disk
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 def sandbox_archive(binary: Path = BINARY) -> bytes:
     """The image as an OCI archive; raises OSError where catatonit is not installed."""
-    layer = tar({"catatonit": binary.read_bytes()})
+    layer = tar({"catatonit": binary.read_bytes()}, directories=_MOUNT_POINTS)
     return oci_archive(layer, REFERENCE, entrypoint=["/catatonit", "-P"], user="65535:65535")
 
 
@@ -54,10 +55,14 @@ def oci_archive(layer: bytes, reference: str, *, entrypoint: Sequence[str], user
     return tar({"oci-layout": _json({"imageLayoutVersion": "1.0.0"}), "index.json": index, **blobs})
 
 
-def tar(files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> bytes:
-    """Executable files of root without times, then symbolic links."""
+def tar(files: Mapping[str, bytes], links: Mapping[str, str] | None = None, directories: Sequence[str] = ()) -> bytes:
+    """Directories, executable files of root without times, then symbolic links."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in directories:
+            member = tarfile.TarInfo(name)
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(member)
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o755

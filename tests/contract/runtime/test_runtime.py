@@ -166,6 +166,18 @@ async def test_what_is_removed_is_gone_and_removing_it_again_is_no_error(world: 
     assert gone.value.code == "NOT_FOUND"
 
 
+async def test_a_removed_sandbox_need_not_be_stopped_before_and_gives_its_address_back(world: World) -> None:
+    container_id = await world.start(SLEEPS)
+    await world.runtime.stop_container(container_id, 0)
+    (sandbox,) = await world.runtime.sandboxes()
+    assert sandbox.ready
+    assert world.containerd is None or [path.name for path in world.directory.glob("ipam/*/10.*")] == [sandbox.ip]
+    await world.runtime.remove_sandbox(sandbox.id)
+    assert not await world.runtime.containers()
+    assert not await world.runtime.sandboxes()
+    assert not list(world.directory.glob("ipam/*/10.*"))
+
+
 async def test_a_missing_image_is_none_and_cannot_be_run(world: World) -> None:
     assert await world.runtime.image("wherry.test/none:1") is None
     sandbox = world.sandbox()

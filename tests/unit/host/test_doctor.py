@@ -89,6 +89,13 @@ def test_ways_out_of_runc_are_known_by_release_and_package(number: str, package:
     assert finding.level is (Level.WARN if open_ else Level.OK)
 
 
+def test_crun_is_judged_in_place_of_the_runc_that_is_not_used() -> None:
+    facts = replace(GOOD, versions={**VERSIONS, "runc": "1.1.5", "crun": "1.8.1"})
+    assert worse(facts) == {}
+    (finding,) = (each for each in judged(facts) if each.code == "crun")
+    assert "crun 1.8.1 makes the containers" in finding.what
+
+
 def test_variables_of_other_parts_are_known() -> None:
     assert worse(replace(GOOD, variables=("WHERRY_CONFIG", "WHERRY_CONTEXT", "WHERRY_PORT"))) == {}
 

@@ -13,11 +13,12 @@ from wherry.process import ProgramError
 
 
 def test_the_config_keeps_all_state_below_the_two_directories() -> None:
-    paths = [Path("/r"), Path("/s"), Path("/c"), [Path("/usr/lib/cni"), Path("/opt/cni/bin")], Path("/hosts")]
-    config = tomllib.loads(render_config(*paths))  # type: ignore[arg-type]
+    plugins = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
+    text = render_config(Path("/r"), Path("/s"), Path("/c"), plugins, Path("/hosts"), "/s/oci/crun")
+    config = tomllib.loads(text)
     cri = config["plugins"]["io.containerd.grpc.v1.cri"]
     assert (config["root"], config["state"], config["grpc"]["address"]) == ("/r", "/s", "/s/containerd.sock")
-    assert cri["containerd"]["runtimes"]["runc"]["options"]["Root"] == "/s/runc"
+    assert cri["containerd"]["runtimes"]["runc"]["options"] == {"BinaryName": "/s/oci/crun", "Root": "/s/crun"}
     assert cri["netns_mounts_under_state_dir"] is True
     assert cri["stream_server_address"] == "127.0.0.1"
     assert cri["cni"]["bin_dir"] == "/usr/lib/cni:/opt/cni/bin"
@@ -50,4 +51,4 @@ async def test_a_containerd_that_ends_at_once_is_quoted(tmp_path: Path, monkeypa
     binary.chmod(0o755)
     monkeypatch.setenv("PATH", str(binary.parent), prepend=":")
     with pytest.raises(ProgramError, match="the config is broken"):
-        await Containerd(tmp_path / "root", tmp_path / "state", tmp_path).start()
+        await Containerd(tmp_path / "root", tmp_path / "state", tmp_path, oci_runtime="runc").start()

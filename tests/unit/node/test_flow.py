@@ -43,7 +43,7 @@ async def test_a_pod_becomes_ready_and_is_deleted(node: TestNode) -> None:
         await node.until(lambda: node.api.pod("web") is None)
         await node.until(lambda: not node.cgroups.made)
     order = node.called("withdraw", "stop_container", "stop_sandbox", "remove_sandbox")
-    assert order == ["withdraw", "stop_container", "stop_sandbox", "remove_sandbox"]
+    assert order == ["withdraw", "stop_container", "remove_sandbox"]
     assert [reason for _, reason, _ in node.events] == ["Pulled", "Created", "Started", "Killing"]
     assert not list(node.settings.pods.iterdir())
     assert not list(node.settings.logs.iterdir())

@@ -29,6 +29,7 @@ MODULES = ("bridge", "veth", "nf_tables")
 VERSIONS = {
     "containerd": ("containerd", "--version"),
     "runc": ("runc", "--version"),
+    "crun": ("crun", "--version"),
     "haproxy": ("haproxy", "-v"),
     "nft": ("nft", "--version"),
 }

@@ -25,7 +25,7 @@ ENOUGH = {"fs.inotify.max_user_instances": 512, "fs.inotify.max_user_watches": 6
 def judge(facts: Facts, config: Config) -> Iterator[Finding]:
     yield from _kernel(facts)
     yield from _programs(facts)
-    yield runc(facts)
+    yield oci_runtime(facts, config)
     yield from _space(facts, config)
     yield from _limits(facts)
     yield from _time(facts)
@@ -55,6 +55,14 @@ def _programs(facts: Facts) -> Iterator[Finding]:
             yield warn(
                 "version", f"{name} {number}", f"older than {wanted}, which is the oldest tried", f"upgrade {name}"
             )
+
+
+def oci_runtime(facts: Facts, config: Config) -> Finding:
+    """What makes the containers, and whether that is safe as far as is known here."""
+    number = facts.versions.get("crun", "")
+    if number and config.oci_runtime in ("auto", "crun"):
+        return ok("crun", f"crun {number} makes the containers; its security advisories are not judged here")
+    return runc(facts)
 
 
 def runc(facts: Facts) -> Finding:
