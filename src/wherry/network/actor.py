@@ -17,6 +17,7 @@ from wherry.network.dns import NameServer
 from wherry.network.drain import drained
 from wherry.network.forward import Forwarder, HostResolvers
 from wherry.network.haproxy import HAProxy, can_listen
+from wherry.network.pace import Pace
 from wherry.network.records import Records
 from wherry.network.ruleset import Endpoint, Ruleset, compute, routed_pods
 from wherry.network.settings import NetworkSettings
@@ -33,7 +34,6 @@ SERVICE, SLICE = "Service", "EndpointSlice.discovery.k8s.io"
 _DNS = 53
 _NONE_FREE = "No address has all ports of this Service free"
 _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
-_REST, _LONGEST_REST = 4.0, 0.5  # after a transaction: times what it took; seconds
 
 Record = Callable[[Obj, str, str, str], None]
 
@@ -102,14 +102,14 @@ class Network:
     async def _route(self) -> None:
         self.mirror.on_change([SERVICE, SLICE], lambda new, old: self._wake.set())
         self._wake.set()
-        delay = _FIRST_RETRY
+        delay, pace = _FIRST_RETRY, Pace()
         while True:
             await self._wake.wait()
             self._wake.clear()  # changes during the work below wake once more, however many they are
             try:
                 begun = self.clock.monotonic()
                 await self._reconcile()
-                await self._rest(_REST * (self.clock.monotonic() - begun))
+                await self._rest(pace.rest(begun, self.clock.monotonic()))
                 delay = _FIRST_RETRY
             except (process.ProgramError, ApiError, OSError) as error:
                 log.warning("the network is not as wished: %s; again in %.1f s", error, delay)
@@ -119,10 +119,10 @@ class Network:
 
     async def _rest(self, seconds: float) -> None:
         """Many pods that get ready one by one are few transactions; a pod that is to go waits for none of it."""
-        if not self._leaving:
+        if seconds and not self._leaving:
             self._hurry.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(seconds, _LONGEST_REST)):
+                async with asyncio.timeout(seconds):
                     await self._hurry.wait()
 
     async def withdraw(self, pod: Obj, limit_seconds: float) -> None:
