@@ -1,4 +1,4 @@
-"""How long routing rests between two transactions, so that many pods which get ready one by one are few of them. Pure."""
+"""How long routing rests after a transaction: pods that get ready one by one are to need few of them. Pure."""
 
 from dataclasses import dataclass
 
