@@ -150,6 +150,8 @@ async def rollouts(cluster: Cluster) -> AsyncIterator[Figure]:
         print(f"  lost {count}: {reason}", file=sys.stderr)
     yield Figure(f"requests lost in {ROLLOUTS} rollouts at {RATE}/s", lost.total(), "")
     yield Figure("requests sent in them", len(failures), "", compared=False)
+    await workloads.delete("roll")
+    await workloads.none_left("roll")
 
 
 async def steady(address: str) -> list[str]:

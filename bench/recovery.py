@@ -48,6 +48,8 @@ async def measure(cluster: Cluster, own: Own) -> AsyncIterator[Figure]:
     yield Figure(f"kill -9 with {PODS} pods: requests lost of {len(failures):,}", lost.total(), "")
     changed = sum(before[name] != after.get(name) for name in before)
     yield Figure(f"kill -9 with {PODS} pods: containers restarted, or Ready flipped", changed, "")
+    await workloads.delete("kill")
+    await workloads.none_left("kill")
 
 
 async def _until(stop: asyncio.Event, address: str) -> Sequence[str]:
