@@ -135,7 +135,10 @@ class _Command:
             wait=not self.given["no_wait"],
             force=self.given["force_conflicts"],
         )
-        async with HttpClient(target.access, warnings=self.told.warning) as client, Workshop() as workshop:
+        async with (
+            HttpClient(target.access, warnings=self.told.warning) as client,
+            Workshop(changes_on_top=bool(self.given["watch"])) as workshop,
+        ):
             images = self._images(made, target, workshop)
             up = Up(client, target, made, wishes, self.told, SystemClock(), images)
             if self.given["dry_run"]:

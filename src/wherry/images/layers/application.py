@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.images.errors import ImageError
+from wherry.images.layers import on_top
 from wherry.images.layers.content import directory, file_member, parents
 from wherry.images.layers.interpreter import Interpreter
 from wherry.images.layers.note import Note, Place, read, write
@@ -30,11 +31,12 @@ _RACE = 50_000_000  # ns before the last scan in which a change may have left th
 
 @dataclass(frozen=True)
 class AppLayer:
-    """The layer, and what of the folder is in it. `first`: there was no note of it."""
+    """The layer, what of the folder is in it, and what lies on top. `first`: there was no note of it."""
 
     descriptor: Descriptor
     selection: Selection
     first: bool
+    changes: Descriptor | None = None
 
 
 async def app_layer(
@@ -45,13 +47,20 @@ async def app_layer(
     known = workshop.notes.get(path)
     found = await asyncio.to_thread(_look, folder, layout, known or path, interpreter.id)
     note = found.note
+    whole = Descriptor(LAYER, note.digest, note.size)
     if found.same:
-        return AppLayer(Descriptor(LAYER, note.digest, note.size), found.selection, first=False)
+        workshop.notes[path] = note
+        return AppLayer(whole, found.selection, first=False)
     sources = {one.name: one.data for one in found.fresh if isinstance(one.data, bytes) and one.name.endswith(".py")}
     code = await interpreter.compile(sources, keep=False) if sources else {}
     compiled = [Member(name=name, mode=0o644, mtime=0, data=data) for name, data in code.items()]
-    kept = _kept(found, interpreter)
-    made = await asyncio.to_thread(_make, layout, found, kept, [*found.fresh, *compiled], (path, interpreter.id))
+    kept, fresh = _kept(found, interpreter), [*found.fresh, *compiled]
+    if workshop.changes_on_top and known is note:
+        before, now = _contents(note, interpreter), _now(found, {*kept, *(one.name for one in fresh)})
+        if on_top.small(note.size, fresh, before, now):
+            changes = await asyncio.to_thread(on_top.layer, layout, fresh, before, now)
+            return AppLayer(whole, found.selection, first=False, changes=changes)
+    made = await asyncio.to_thread(_make, layout, found, kept, fresh, (path, interpreter.id))
     workshop.notes[path] = made
     return AppLayer(Descriptor(LAYER, made.digest, made.size), found.selection, first=not note.digest)
 
@@ -116,6 +125,17 @@ def _kept(found: _Found, interpreter: Interpreter) -> dict[str, Place]:
     names += [interpreter.place(name) for name in names if name.endswith(".py")]
     places = found.note.members
     return {name: places[name] for name in names if name in places}
+
+
+def _contents(note: Note, interpreter: Interpreter) -> on_top.Contents:
+    """Of the layer that the note is of."""
+    files = {f"{APP}/{path}" for path in note.files}
+    files |= {code for name in files if name.endswith(".py") and (code := interpreter.place(name)) in note.members}
+    return on_top.Contents(frozenset(files), frozenset(note.members.keys() - files), APP)
+
+
+def _now(found: _Found, files: set[str]) -> on_top.Contents:
+    return on_top.Contents(frozenset(files), frozenset(f"{APP}/{name}" for name in found.directories), APP)
 
 
 def _member(folder: Path, path: str) -> Member:

@@ -95,7 +95,10 @@ async def build_layers(
     _tell_left_out(app.folder, made, steps)
     steps.begin(f"image {name}")
     moment = await created(app.folder, os.environ, cache, str(base.config.get("created") or "1970-01-01T00:00:00Z"))
-    manifest = _compose(app, layout, base, [*layers, (made.descriptor, "the app")], moment)
+    layers.append((made.descriptor, "the app"))
+    if made.changes is not None:
+        layers.append((made.changes, "changes of the app"))
+    manifest = _compose(app, layout, base, layers, moment)
     if layout.find(name) != manifest:
         layout.name(name, manifest)
     steps.end()

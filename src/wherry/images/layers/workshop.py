@@ -11,9 +11,14 @@ from wherry.images.layout import Layout
 
 
 class Workshop:
-    """`notes` by their files. `async with` ends the programs that compile."""
+    """`notes` by their files. `async with` ends the programs that compile.
 
-    def __init__(self) -> None:
+    `changes_on_top`: what is edited later lies on the app's layer of the first build. Quicker to make and to unpack,
+    but the image is not the one that other machines make of the same folder.
+    """
+
+    def __init__(self, *, changes_on_top: bool = False) -> None:
+        self.changes_on_top = changes_on_top
         self.notes: dict[Path, Note] = {}
         self._interpreters: dict[tuple[Path, str], Interpreter] = {}
 
