@@ -20,12 +20,13 @@ from typing import Any
 import orjson
 import uvloop
 
+from wherry import files
 from wherry.apiserver.admission.namespaces import NamespaceLifecycle
 from wherry.apiserver.admission.pods import PodAdmission
 from wherry.apiserver.admission.roles import RoleEscalation
 from wherry.apiserver.admission.services import ServiceAllocation
 from wherry.apiserver.bootstrap import bootstrap
-from wherry.apiserver.certificates import Authority, write_private
+from wherry.apiserver.certificates import Authority
 from wherry.apiserver.http.authn import Authenticator
 from wherry.apiserver.http.authz import Authorizer
 from wherry.apiserver.http.server import Server, listen, tls_context
@@ -313,7 +314,7 @@ async def _until(stop: asyncio.Event, store: Store) -> None:
 def _write_kubeconfig(config: Config, authority: Authority) -> None:
     """The administrator's kubeconfig, readable by nobody else."""
     admin = authority.client("admin", "kubernetes-admin", ["system:masters"])
-    write_private(config.state / "kubeconfig", kubeconfig(config, authority.ca, admin.certificate, admin.key))
+    files.write(config.state / "kubeconfig", kubeconfig(config, authority.ca, admin.certificate, admin.key), sync=True)
 
 
 def kubeconfig(config: Config, ca: Path, certificate: Path, key: Path) -> bytes:

@@ -5,7 +5,6 @@ when less than a third of their life is left; the CA lasts.
 """
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from wherry import files
 
 CA_LIFE, LEAF_LIFE = timedelta(days=3650 * 2), timedelta(days=365)
 BACKDATED = timedelta(hours=1)  # clocks differ
@@ -25,18 +26,6 @@ class Pair:
 
     certificate: Path
     key: Path
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(path.name + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(path)
 
 
 class Authority:
@@ -59,8 +48,8 @@ class Authority:
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .sign(key, hashes.SHA256())
             )
-            write_private(directory / "ca.key", _pem(key))
-            write_private(self.ca, certificate.public_bytes(serialization.Encoding.PEM))
+            files.write(directory / "ca.key", _pem(key), sync=True)
+            files.write(self.ca, certificate.public_bytes(serialization.Encoding.PEM), sync=True)
 
     def serving(self, names: list[str]) -> Pair:
         """A certificate for a server that answers to these DNS names and IP addresses."""
@@ -74,7 +63,7 @@ class Authority:
         """The key that signs service account tokens."""
         path = self._directory / "tokens.key"
         if not path.exists():
-            write_private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+            files.write(path, _pem(ec.generate_private_key(ec.SECP256R1())), sync=True)
         return _load(path)
 
     def _leaf(self, file: str, user: str, groups: list[str], names: list[str], usage: x509.ObjectIdentifier) -> Pair:
@@ -98,8 +87,8 @@ class Authority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), False)
         certificate = builder.sign(ca_key, hashes.SHA256())
-        write_private(pair.key, _pem(key))
-        write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+        files.write(pair.key, _pem(key), sync=True)
+        files.write(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM), sync=True)
         return pair
 
     def _good(self, path: Path, names: list[str]) -> bool:

@@ -7,13 +7,12 @@ import ast
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wherry import files
 from wherry.deploy.starting import everything
 from wherry.images import detect
 from wherry.images.detect import App, Reason
@@ -44,20 +43,20 @@ class Detection:
 
     def __call__(self, texts: Mapping[str, str]) -> App:
         """`texts` as `read_folder` gives them. Raises Unclear."""
-        files = everything(self.folder, dict(texts))
-        digests = {path: _digest(text) for path, text in files.items()}
+        found = everything(self.folder, dict(texts))
+        digests = {path: _digest(text) for path, text in found.items()}
         path = self.cache / "detected" / f"{_digest(str(self.folder.resolve()))}.json"
         note = _read(path)
         same_program = note.program == _program()
         edited = [name for name, digest in digests.items() if note.files.get(name) != digest]
         if same_program and not edited and digests.keys() == note.files.keys():
             return _app(note.app)
-        outlines = {name: outline(files[name]) for name in edited[:_MOST_EDITED] if name.endswith(".py")}
+        outlines = {name: outline(found[name]) for name in edited[:_MOST_EDITED] if name.endswith(".py")}
         known = {**self._outlines(note, outlines), **note.outlines}
         unchanged = digests.keys() == note.files.keys() and all(
             name in outlines and known.get(name) == outlines[name] for name in edited
         )
-        app = _app(note.app) if same_program and unchanged else detect.detect(files)
+        app = _app(note.app) if same_program and unchanged else detect.detect(found)
         kept = {**note.outlines, **(outlines if note.files else {})}
         kept = dict(list(kept.items())[-_MOST_EDITED:])
         _write(path, _Note(_program(), asdict(app), digests, kept))
@@ -103,8 +102,8 @@ def _app(value: Mapping[str, Any]) -> App:
 
 def _program() -> str:
     """Another version of detection may find something else."""
-    files = sorted(Path(detect.__file__).parent.glob("*.py"))
-    return _digest(__version__, *(f"{path.name} {path.stat().st_mtime_ns}" for path in files))
+    modules = sorted(Path(detect.__file__).parent.glob("*.py"))
+    return _digest(__version__, *(f"{path.name} {path.stat().st_mtime_ns}" for path in modules))
 
 
 def _digest(*texts: str) -> str:
@@ -123,8 +122,4 @@ def _read(path: Path) -> _Note:
 def _write(path: Path, note: _Note) -> None:
     """Whoever may not write there does without."""
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(number, "w") as file:
-            json.dump(vars(note), file, default=sorted)
-        os.replace(name, path)
+        files.write(path, json.dumps(vars(note), default=sorted))

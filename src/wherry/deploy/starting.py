@@ -1,12 +1,12 @@
 """What `init` does: find out, and write the files that are lacking."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from wherry import files
 from wherry.deploy import compose
 from wherry.deploy.errors import InputError
 from wherry.deploy.reading import read_folder
@@ -55,14 +55,10 @@ def from_compose(file: Path, force: bool = False) -> tuple[Written, compose.Conv
     return Written({path: text for path, text in texts.items() if path not in kept}, kept), found
 
 
-def write(folder: Path, files: Mapping[str, str]) -> None:
+def write(folder: Path, texts: Mapping[str, str]) -> None:
     """Each file whole, or not at all."""
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+    for name, text in texts.items():
+        files.write(folder / name, text, mode=files.ANYONE)
 
 
 def everything(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
+from wherry import files
 from wherry.host.kubeconfig_text import Edit, Entry, KubeconfigProblem, merged, without
 from wherry.host.sudo import Person, acting_as
 
@@ -62,17 +62,9 @@ def _rewrite(file: Path, edit: Edit) -> bool:
     new = edit(old)
     if new == old:
         return False
-    descriptor, part = tempfile.mkstemp(prefix=".config-", dir=file.parent)  # 0600: there are keys in it
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(new)
-            stream.flush()
-            _keep_owner(file, descriptor)
-            os.fsync(descriptor)
-        os.replace(part, file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with files.replacing(file, sync=True) as stream:
+        _keep_owner(file, stream.fileno())
+        stream.write(new.encode())
     return True
 
 

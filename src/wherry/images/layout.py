@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from wherry import files
 from wherry.images.errors import ImageError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -61,7 +62,7 @@ class Layout:
         layout.blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
         marker = directory / "oci-layout"
         if not marker.exists():
-            layout._replace(marker, canonical({"imageLayoutVersion": "1.0.0"}))
+            files.write(marker, canonical({"imageLayoutVersion": "1.0.0"}), sync=True)
         return layout
 
     def path(self, digest: str) -> Path:
@@ -88,7 +89,8 @@ class Layout:
     def put(self, media_type: str, data: bytes) -> Descriptor:
         blob = Descriptor(media_type, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
         if not self.whole(blob):
-            self._replace(self.path(blob.digest), data, sync=False)
+            with files.replacing(self.path(blob.digest), beside=self.directory) as file:
+                file.write(data)
         return blob
 
     def put_json(self, media_type: str, value: object) -> Descriptor:
@@ -131,14 +133,14 @@ class Layout:
             others = [one for one in self._manifests() if one["annotations"][REF_NAME] != reference]
             mine = {**manifest.to_json(), "annotations": {REF_NAME: reference}}
             index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, mine]}
-            self._replace(self.directory / "index.json", canonical(index))
+            files.write(self.directory / "index.json", canonical(index), sync=True)
 
     def unname(self, *references: str) -> None:
         """Take these names away; what they pointed to stays."""
         with self.locked():
             others = [one for one in self._manifests() if one["annotations"][REF_NAME] not in references]
             index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": others}
-            self._replace(self.directory / "index.json", canonical(index))
+            files.write(self.directory / "index.json", canonical(index), sync=True)
 
     def size(self, manifest: dict[str, Any]) -> int:
         """Bytes of the config and the layers, each counted once."""
@@ -161,19 +163,6 @@ class Layout:
         except FileNotFoundError:
             return []
         return [one for one in index["manifests"] if REF_NAME in one.get("annotations", {})]
-
-    def _replace(self, path: Path, data: bytes, *, sync: bool = True) -> None:
-        number, name = tempfile.mkstemp(dir=self.directory, prefix=".new-")
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(data)
-                if sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 class BlobWriter:

@@ -1,7 +1,6 @@
 """Write images to OCI archives, and take away what nothing names any more."""
 
 import io
-import os
 import tarfile
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wherry import files
 from wherry.images.errors import ImageError
 from wherry.images.layout import INDEX, REF_NAME, Descriptor, Layout, canonical
 from wherry.images.names import full_name
@@ -29,20 +29,19 @@ def save(layout: Layout, reference: str, target: Path) -> int:
         "mediaType": INDEX,
         "manifests": [{**found.to_json(), "annotations": annotations}],
     }
-    part = target.with_name(f".{target.name}.part")
     try:
-        with tarfile.open(part, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        with (
+            files.replacing(target, mode=files.ANYONE) as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
             _add(tar, "oci-layout", canonical({"imageLayoutVersion": "1.0.0"}))
             _add(tar, "index.json", canonical(index))
             if docker := _as_docker_has_it(layout, found, name):
                 _add(tar, "manifest.json", canonical(docker))
             for digest in sorted(set(reachable(layout, found))):
                 _add_file(tar, _blob_name(digest), layout.path(digest))
-        os.replace(part, target)
     except OSError as error:
         raise ImageError(f"{target}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return target.stat().st_size
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from wherry import process
+from wherry import files, process
 from wherry.network import nft
 from wherry.network.settings import NetworkSettings
 
@@ -34,7 +34,7 @@ def conflist(settings: NetworkSettings) -> str:
 
 async def prepare(settings: NetworkSettings, directory: Path) -> None:
     """Write the configuration into `directory`; make bridge, route and forwarding be there. May be repeated."""
-    await asyncio.to_thread(_write, directory, conflist(settings))
+    await asyncio.to_thread(files.write, directory / FILE, conflist(settings), mode=files.ANYONE)
     bridge = settings.bridge
     there = await asyncio.to_thread((_LINKS / bridge).exists)
     orders = [] if there else [f"link add name {bridge} type bridge"]
@@ -67,10 +67,3 @@ def _forward(note: Path) -> None:
     if _FORWARDING.read_text("ascii").strip() != "1":
         note.touch(mode=0o600)
         _FORWARDING.write_text("1\n", encoding="ascii")
-
-
-def _write(directory: Path, text: str) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    part = directory / f"{FILE}.part"  # containerd reads only what ends in .conf, .conflist or .json
-    part.write_text(text, encoding="utf-8")
-    part.replace(directory / FILE)

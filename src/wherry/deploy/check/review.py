@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from wherry import process
+from wherry import files, process
 from wherry.deploy import folder as manifests_of
 from wherry.deploy.check.check import check_across, check_manifests
 from wherry.deploy.check.manifests import Manifest, Manifests
@@ -61,11 +61,10 @@ def fix(root: Path, edits: Sequence[Edit]) -> list[str]:
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         after = apply(before, [edit for edit in edits if edit.file == name])
         if after != before:
-            part = path.with_name(f".{path.name}.part")
-            part.write_text(after, encoding="utf-8")
-            if path.exists():
-                shutil.copymode(path, part)
-            os.replace(part, path)
+            with files.replacing(path, mode=files.ANYONE) as file:
+                if path.exists():
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+                file.write(after.encode())
             changed.append(name)
     return changed
 

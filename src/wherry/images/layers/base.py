@@ -1,16 +1,15 @@
 """The image that an app's layers stand on: found by its name, and looked into for its Python."""
 
 import json
-import os
 import platform
 import re
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wherry import files
 from wherry.images.errors import ImageError
 from wherry.images.layout import Descriptor, Layout
 from wherry.images.names import full_name
@@ -97,11 +96,7 @@ def _facts(layout: Layout, manifest: Descriptor, layers: list[dict[str, Any]], c
         raise ImageError("the base image has no Python (/usr/bin/python3.N or /usr/local/bin/python3.N)")
     best = min(pythons, key=lambda path: ("local" not in path, path))
     facts = {"python": best, "glibc": glibc or _OLDEST_GLIBC}
-    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, name = tempfile.mkstemp(dir=note.parent, prefix=".new-")
-    with os.fdopen(number, "w") as file:
-        json.dump(facts, file)
-    os.replace(name, note)
+    files.write(note, json.dumps(facts))
     return facts
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from wherry import files
 from wherry.images.errors import ImageError
 from wherry.process import ProgramError, run
 
@@ -33,8 +34,7 @@ async def created(folder: Path, environ: Mapping[str, str], cache: Path, otherwi
         seconds = int(done.stdout)
     except (ProgramError, ValueError):
         return otherwise
-    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    note.write_text(str(seconds))
+    files.write(note, str(seconds))
     return _written(seconds)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wherry import files
 from wherry.images.built import BuildEvent, BuiltImage
 from wherry.images.detect.found import Dependencies
 from wherry.images.errors import ImageError
@@ -243,9 +244,5 @@ def _noted(note: Path, layout: Layout) -> Layers:
 
 
 def _note(note: Path, layers: Layers) -> None:
-    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    text = json.dumps([{"digest": one.digest, "size": one.size, "title": title} for one, title in layers])
-    number, name = tempfile.mkstemp(dir=note.parent, prefix=".new-")
-    with os.fdopen(number, "w") as file:
-        file.write(text)
-    os.replace(name, note)
+    noted = [{"digest": one.digest, "size": one.size, "title": title} for one, title in layers]
+    files.write(note, json.dumps(noted))

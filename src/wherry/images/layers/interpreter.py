@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import hashlib
-import os
 import shutil
 import sys
 import tarfile
@@ -11,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from wherry import files
 from wherry.images.errors import ImageError
 from wherry.images.layers.base import Base
 from wherry.images.layers.compiler import Compiler
@@ -81,12 +81,7 @@ class Interpreter:
 
     def _write(self, made: Mapping[str, bytes]) -> None:
         for key, code in made.items():
-            path = self._known / key[:2] / key
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            number, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-            with os.fdopen(number, "wb") as file:
-                file.write(code)
-            os.replace(name, path)
+            files.write(self._known / key[:2] / key, code)
 
     async def _run(self, sources: Mapping[str, bytes]) -> dict[str, bytes]:
         if self._compiler is None:

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wherry import files
 from wherry.images.detect.found import Dependencies
 from wherry.images.errors import ImageError
 from wherry.images.init.dockerfile import SERVERS
@@ -217,10 +216,5 @@ def _digest(*texts: str) -> str:
 
 
 def _keep(path: Path, text: str) -> None:
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    with os.fdopen(number, "w") as file:
-        file.write(text)
-    os.replace(name, path)
+    if not path.exists():
+        files.write(path, text)

@@ -1,13 +1,12 @@
 """What was last made of a folder, noted beside the layout: how its files were, and where the layer has them."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wherry import files
 from wherry.images.errors import ImageError
 from wherry.images.layout import Layout
 
@@ -47,12 +46,4 @@ def read(path: Path) -> Note:
 
 
 def write(path: Path, note: Note) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(number, "w") as file:
-            json.dump({"format": FORMAT, "note": vars(note)}, file, separators=(",", ":"))
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    files.write(path, json.dumps({"format": FORMAT, "note": vars(note)}, separators=(",", ":")))
