@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all: written beside their place, then renamed into it."""
+"""Files that are there whole or not at all: written beside their place, then renamed into it. And locks by files."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -35,3 +36,14 @@ def write(path: Path, content: bytes | str, *, mode: int = OWN, sync: bool = Fal
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if mode == OWN else 0o777)
     with replacing(path, mode=mode, sync=sync) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among all processes that lock this file; the kernel gives it back, however a process ends."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -61,7 +61,7 @@ class Builder:
         containers = list(self.store.glob("buildah/*/*-containers/containers.json"))
         working = [entry["id"] for path in containers for entry in json.loads(path.read_text())]
         mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.store) in line]
-        listed = ("image", "ls", "-q", "--filter", "reference=localhost/wherry-built")
+        listed = ("image", "ls", "-q", "--filter", "reference=localhost/wherry-*")
         images = self.docker(*listed).split() if self.docker else []
         return [*scratch, *working, *mounts, *images, *processes(str(self.store))]
 

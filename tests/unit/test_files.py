@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +89,15 @@ def test_a_file_under_way_is_in_the_directory_that_is_named_for_it(tmp_path: Pat
         file.write(b"x")
         assert list((tmp_path / "blobs").iterdir()) == []
     assert [each.name for each in tmp_path.iterdir()] == ["blobs"]
+
+
+def test_a_lock_is_one_process_s_alone_until_it_ends(tmp_path: Path) -> None:
+    waits = (
+        "import sys; from pathlib import Path; from wherry import files\n"
+        "with files.locked(Path(sys.argv[1]) / 'lock'): print((Path(sys.argv[1]) / 'said').read_text())"
+    )
+    with files.locked(tmp_path / "lock"):
+        child = subprocess.Popen([sys.executable, "-c", waits, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        (tmp_path / "said").write_text("only within")
+    assert child.communicate(timeout=30)[0].strip() == "only within"
+    assert mode(tmp_path / "lock") == 0o600

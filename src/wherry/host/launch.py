@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry import files
 from wherry.config import PREFIX, SETTINGS, Config, render
 from wherry.host.processes import lock_holder
 
@@ -44,7 +45,7 @@ def running(config: Config) -> Engine | None:
 def start(config: Config) -> bool:
     """Bring the engine up and wait until it answers; False if it was up already. Several starts at once are one."""
     _directory(config.run)
-    with _alone(config.run / "start.lock"):
+    with files.locked(config.run / "start.lock"):
         if running(config):
             _wait_for_the_other(config)
             return False
@@ -142,17 +143,6 @@ def _last_words(words: Path) -> str:
     if said.startswith("Error: ") or "\nError: " in said:
         return message if found else said.removeprefix("Error: ")
     return f"{said.splitlines()[-1]} (all of it in {words})" if said else "it ended without a word"
-
-
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One start at a time; the kernel gives the lock back however this process ends."""
-    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _directory(path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from wherry.images.layers.image import REFERENCE
 from wherry.images.layers.selection import select
 from wherry.images.layout import Descriptor, Layout
 from wherry.images.names import full_name
+from wherry.images.scratch import BUILD, CONTEXT, scratch
 from wherry.images.source import Recipe, Source, read_source
 
 LAYOUT = "layout"  # below the store: the layout that all images share
@@ -47,11 +47,11 @@ async def build(
     layout = Layout.create(store / LAYOUT)
     await chosen.prepare()
     settings = host_settings(os.environ, Path.home())
-    with tempfile.TemporaryDirectory(dir=store, prefix=".build-") as scratch:
+    with scratch(store, BUILD) as directory:
         async with chosen.working():
-            await lend_bases(source, layout, chosen, settings.variables, Path(scratch))
-            image = await chosen.carry_out(source, settings, Path(scratch), on_event)
-            manifest = await _export(source, layout, chosen, settings, image, Path(scratch) / "layout")
+            await lend_bases(source, layout, chosen, settings.variables, directory)
+            image = await chosen.carry_out(source, settings, directory, on_event)
+            manifest = await _export(source, layout, chosen, settings, image, directory / "layout")
     layout.name(name, manifest)
     size = layout.size(layout.read_json(manifest.digest))
     return BuiltImage(name, manifest.digest, layout.directory, size, time.monotonic() - begun)
@@ -71,14 +71,14 @@ async def build_made(
     base = base or REFERENCE
     text = f"`{' '.join(app.before[0])}` needs a container: built by a Dockerfile made for it, and not in layers"
     on_event(BuildEvent("output", 0, 0, text))
-    with tempfile.TemporaryDirectory(dir=store, prefix=".context-") as scratch:
-        made = await asyncio.to_thread(_context, folder, dockerfile_of(app, base), Path(scratch))
+    with scratch(store, CONTEXT) as directory:
+        made = await asyncio.to_thread(_context, folder, dockerfile_of(app, base), directory)
         return await build(made, reference=reference, store=store, builder=builder, on_event=on_event)
 
 
-def _context(folder: Path, text: str, scratch: Path) -> Path:
+def _context(folder: Path, text: str, directory: Path) -> Path:
     """What the image may hold of `folder`, with a Dockerfile."""
-    made = scratch / "app"
+    made = directory / "app"
     for path in select(folder).files:
         target = made / path
         target.parent.mkdir(parents=True, exist_ok=True)

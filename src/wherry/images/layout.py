@@ -6,7 +6,6 @@ as not there. That saves a build after an edit most of its time, and what is los
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -147,15 +146,9 @@ class Layout:
         parts = {one["digest"]: int(one["size"]) for one in (manifest["config"], *manifest["layers"])}
         return sum(parts.values())
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Alone with the index, among all processes."""
-        number = os.open(self.directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(number)
+        return files.locked(self.directory / ".lock")
 
     def _manifests(self) -> list[dict[str, Any]]:
         try:

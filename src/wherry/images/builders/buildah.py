@@ -47,7 +47,7 @@ class Buildah:
             raise ImageError(f"buildah cannot keep images in {self._directory}: {said}")
 
     def working(self) -> AbstractAsyncContextManager[None]:
-        """Build within. What a killed build left goes before, what this one leaves when it fails goes after."""
+        """Build within. What a killed build left goes before, what this one leaves goes after."""
         return tidied(self._directory, self._tidy)
 
     async def run(self, *words: str, cwd: Path | None = None) -> str:

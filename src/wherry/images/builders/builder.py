@@ -20,7 +20,7 @@ class Builder(Protocol):
         """Find out whether it works here."""
 
     def working(self) -> AbstractAsyncContextManager[None]:
-        """Build within: what a killed build left goes before, what this one leaves when it fails goes after."""
+        """Build within: what a killed build left goes before, what this one leaves goes after."""
 
     async def fetch(self, name: str, directory: Path) -> None:
         """An image from its registry as the one image of the layout `directory`."""

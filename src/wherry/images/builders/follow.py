@@ -33,16 +33,15 @@ async def follow(*argv: str, env: Mapping[str, str], on_line: Callable[[str], No
 
 @contextlib.asynccontextmanager
 async def tidied(directory: Path, tidy: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """`tidy` before, and after a failure; not while other builds are under way: there is no telling what is whose."""
+    """`tidy` before and after; not while other builds are under way: there is no telling what is whose."""
     number = os.open(directory / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         await _alone(number, tidy)
         await asyncio.to_thread(fcntl.flock, number, fcntl.LOCK_SH)
         try:
             yield
-        except BaseException:
+        finally:
             await _alone(number, tidy)
-            raise
     finally:
         os.close(number)
 

@@ -1,8 +1,8 @@
 """Build by docker's BuildKit.
 
 The daemon's own builder exports no OCI layout: what it built is saved under a passing tag. It sees the daemon's images
-only, so those that are lent are loaded there, under a tag that follows from what they are. They stay, for the next
-build.
+only, so those that are lent are loaded there, under a tag that follows from the store and from what they are. They go
+with the last build under way: what BuildKit keeps of them lets the next one find its cached steps.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class WithDocker:
         found = lent.find(name)
         assert found is not None, "`bases` puts it there"
         digest = lent.read_json(found.digest)["config"]["digest"]
-        self._lent[name] = tag = f"{_LENT}:{digest.partition(':')[2][:40]}"
+        self._lent[name] = tag = f"{_LENT}:{self._mine}-{digest.partition(':')[2][:40]}"
         self._configs[name] = lent.read_json(digest)
         if not await self._docker.has(tag):
             archive = lent.directory / "lent.tar"
@@ -115,9 +115,9 @@ class WithDocker:
         archive.unlink()
 
     async def _tidy(self) -> None:
-        """Remove what was built and not exported."""
-        words = ("--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={_BUILT}:{self._mine}-*")
-        if left := (await self._docker.run("image", "ls", *words)).split():
+        """Remove what was lent, and what was built and not exported."""
+        ours = (f"--filter=reference={name}:{self._mine}-*" for name in (_LENT, _BUILT))
+        if left := (await self._docker.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", *ours)).split():
             await self._docker.run("image", "rm", *left)
 
 
