@@ -1,8 +1,6 @@
 """An engine that is killed with 20 pods under load: what is lost, what changes of the pods, how long it takes."""
 
 import asyncio
-import os
-import select
 import signal
 import sys
 import time
@@ -15,6 +13,7 @@ from bench.cluster import Cluster, Refused, until
 from bench.engine import Own
 from bench.figures import Figure, seconds
 from bench.pods import Workloads, failure, first_answer
+from wherry import process
 
 PODS, RATE = 20, 200
 
@@ -30,7 +29,9 @@ async def measure(cluster: Cluster, own: Own) -> AsyncIterator[Figure]:
     load = asyncio.create_task(_until(stop, address))
     try:
         await asyncio.sleep(1)
-        await asyncio.to_thread(_kill, own.pid())
+        engine = own.pid()
+        if not await asyncio.to_thread(process.end, engine, signal.SIGKILL, 10):
+            raise SystemExit(f"process {engine} has not ended")
         began = time.perf_counter()
         starting = asyncio.create_task(asyncio.to_thread(own.start))
         await until(lambda: cluster.raw("GET", "/readyz"), 60)
@@ -79,14 +80,3 @@ async def _lives(cluster: Cluster) -> dict[str, tuple[str, int, str]]:
         return await listed()
     except (aiohttp.ClientError, Refused):  # the connections to the engine that was killed
         return await listed()
-
-
-def _kill(pid: int) -> None:
-    """And wait for the end."""
-    descriptor = os.pidfd_open(pid)
-    try:
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        if not select.select([descriptor], [], [], 10)[0]:
-            raise SystemExit(f"process {pid} has not ended")
-    finally:
-        os.close(descriptor)

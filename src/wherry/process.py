@@ -1,6 +1,9 @@
-"""Run host programs: argument lists only, output captured and bounded, failures with the program's own words."""
+"""Run host programs: argument lists only, output captured and bounded, failures in their own words; and end them."""
 
 import asyncio
+import os
+import select
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,3 +57,23 @@ async def run(
         said = (done.stderr.strip() or done.stdout.strip())[-2000:]
         raise ProgramError(f"{' '.join(argv[:3])}: exit {done.code}: {said}")
     return done
+
+
+def end(pid: int, by: signal.Signals, seconds: float) -> bool:
+    """Signal a process, and wait for its end; False if it has none in that time. Blocking.
+
+    By a descriptor of the process: its number may be another one's as soon as it has ended.
+    """
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        signal.pidfd_send_signal(descriptor, by)
+        wait = select.poll()
+        wait.register(descriptor, select.POLLIN)
+        return bool(wait.poll(seconds * 1000))
+    except ProcessLookupError:  # between the two
+        return True
+    finally:
+        os.close(descriptor)

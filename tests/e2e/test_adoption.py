@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import threading
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from tests.e2e.conftest import IMAGE, Engine
 from tests.e2e.pods import Obj, container, create, get, pod, ready
+from wherry import process
 from wherry.host.processes import lock_holder
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import SandboxSpec
@@ -90,19 +90,7 @@ def engine_pid(engine: Engine) -> int:
 
 def killed(pid: int) -> None:
     """kill -9, and wait for the end."""
-    descriptor = os.pidfd_open(pid)
-    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    try:
-        asyncio.run(_ended(descriptor))
-    finally:
-        os.close(descriptor)
-
-
-async def _ended(descriptor: int) -> None:
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(descriptor, ended.set)
-    async with asyncio.timeout(10):
-        await ended.wait()
+    assert process.end(pid, signal.SIGKILL, 10)
 
 
 def lives(engine: Engine) -> list[tuple[str, int, str]]:

@@ -6,7 +6,6 @@ It gets its settings by a file of its own, never by the command line, which ever
 import contextlib
 import fcntl
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherry import files
+from wherry import files, process
 from wherry.config import PREFIX, SETTINGS, Config, render
 from wherry.host.processes import lock_holder
 
@@ -58,16 +57,8 @@ def stop(config: Config) -> bool:
     engine = running(config)
     if engine is None:
         return False
-    try:
-        descriptor = os.pidfd_open(engine.pid)
-    except ProcessLookupError:
-        return True
-    try:
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        if not select.select([descriptor], [], [], STOP_SECONDS)[0]:
-            raise LaunchError(f"process {engine.pid} has not ended after {STOP_SECONDS:g} s")
-    finally:
-        os.close(descriptor)
+    if not process.end(engine.pid, signal.SIGTERM, STOP_SECONDS):
+        raise LaunchError(f"process {engine.pid} has not ended after {STOP_SECONDS:g} s")
     return True
 
 

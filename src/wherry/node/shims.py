@@ -3,13 +3,16 @@
 A containerd that is killed while it deletes a sandbox forgets the sandbox and leaves its shim, which waits for ever.
 """
 
-import contextlib
 import itertools
+import logging
 import os
-import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+
+from wherry import process
+
+log = logging.getLogger("wherry.node")
 
 _PROGRAM = "containerd-shim"
 _END_SECONDS = 5.0
@@ -20,8 +23,8 @@ def end(socket: str) -> None:
     shims = list(_shims(socket))
     children = [pid for pid in _pids() if _parent(pid) in shims]
     for pid in (*shims, *children):  # a shim first: it would tell a containerd of its children's ends
-        with contextlib.suppress(ProcessLookupError):
-            _kill(pid)
+        if not process.end(pid, signal.SIGKILL, _END_SECONDS):
+            log.warning("process %d, a shim or its child, has not ended %g s after SIGKILL", pid, _END_SECONDS)
 
 
 def _shims(socket: str) -> Iterator[int]:
@@ -45,12 +48,3 @@ def _read(pid: int, name: str) -> str:
         return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
     except OSError:  # it has ended
         return ""
-
-
-def _kill(pid: int) -> None:
-    descriptor = os.pidfd_open(pid)
-    try:
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        select.select([descriptor], [], [], _END_SECONDS)
-    finally:
-        os.close(descriptor)
