@@ -4,14 +4,14 @@ import ast
 import configparser
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wherry.images.detect import options, sources
 from wherry.images.detect.options import Serving
 
 _MOST_MODULES = 60
-_LINE = re.compile(r"[\"']?\s*([A-Za-z0-9_.-]+)\s*=\s*([A-Za-z0-9_.]+)(?::([A-Za-z0-9_.]+))?")
+_SCRIPTS = re.compile(r"console_scripts[\"']?\s*[:=]\s*\[(.*?)\]", re.DOTALL)
 _NOT_ONES_OWN = (
     "client",
     "admin",
@@ -108,18 +108,22 @@ def entry_points(files: Mapping[str, str]) -> dict[str, dict[str, str]]:
         *(poetry.get("plugins") or {}).items(),
     ]:
         found.setdefault(group, {}).update({name: to for name, to in (table or {}).items() if isinstance(to, str)})
-    for group, entries in {**_called(files.get("setup.py", "")), **_listed(files)}.items():
-        found.setdefault(group, {}).update(entries)
-    found.setdefault("console_scripts", {}).update(_scripts(files))
+    for source in (
+        _called(files.get("setup.py", "")),
+        _configured(files.get("setup.cfg", "")),
+        _sections(next((files[path] for path in files if path.endswith(".egg-info/entry_points.txt")), "")),
+    ):
+        for group, entries in source.items():
+            found.setdefault(group, {}).update({name: to.partition("[")[0].strip() for name, to in entries.items()})
     return {group: entries for group, entries in found.items() if entries}
 
 
 def _called(setup: str) -> dict[str, dict[str, str]]:
-    """The entry points that a setup.py passes as they stand there."""
+    """The entry points that a setup.py passes as they stand there; of a call that is not plain, its console scripts."""
     try:
         calls = [node for node in ast.walk(ast.parse(setup)) if isinstance(node, ast.Call)]
     except (SyntaxError, ValueError, RecursionError):
-        return {}
+        calls = []
     found: dict[str, dict[str, str]] = {}
     for word in (word for call in calls for word in call.keywords if word.arg == "entry_points"):
         try:
@@ -127,41 +131,33 @@ def _called(setup: str) -> dict[str, dict[str, str]]:
         except (ValueError, TypeError):
             continue
         for group, lines in value.items() if isinstance(value, dict) else ():
-            pairs = (str(line).partition("=") for line in lines) if isinstance(lines, list | tuple) else ()
-            found.setdefault(group, {}).update({name.strip(): to.strip() for name, _, to in pairs})
+            found.setdefault(group, {}).update(_entries(map(str, lines) if isinstance(lines, list | tuple) else ()))
+    if match := None if "console_scripts" in found else _SCRIPTS.search(setup):
+        found["console_scripts"] = _entries(re.findall(r"[\"']([^\"']+)[\"']", match[1]))
     return found
 
 
-def _listed(files: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The entry points that a source distribution brings as they were when it was made."""
-    listed = next((files[path] for path in files if path.endswith(".egg-info/entry_points.txt")), "")
+def _configured(setup: str) -> dict[str, dict[str, str]]:
+    """The entry points in a setup.cfg."""
+    groups = _sections(setup).get("options.entry_points", {})
+    return {group: _entries(lines.splitlines()) for group, lines in groups.items()}
+
+
+def _sections(text: str) -> dict[str, dict[str, str]]:
+    """A text of sections, as that of the entry points in a source distribution; nothing of one that is none."""
     parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(listed)
+        parser.read_string(text)
     except configparser.Error:
         return {}
-    return {group: dict(parser.items(group)) for group in parser.sections()}
+    return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
-def _scripts(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    listed = next((files[path] for path in files if path.endswith(".egg-info/entry_points.txt")), "")
-    section = re.search(r"\[console_scripts\](.*?)(?:^\[|\Z)", listed, re.DOTALL | re.MULTILINE)
-    lines = section[1] if section else _configured(files.get("setup.cfg", ""))
-    if match := re.search(r"console_scripts[\"']?\s*[:=]\s*\[(.*?)\]", files.get("setup.py", ""), re.DOTALL):
-        lines += "\n" + "\n".join(re.findall(r"[\"']([^\"']+)[\"']", match[1]))
-    for line in lines.splitlines():
-        if match := _LINE.match(line.strip()):
-            yield match[1], f"{match[2]}:{match[3]}" if match[3] else match[2]
-
-
-def _configured(text: str) -> str:
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(text)
-        return parser.get("options.entry_points", "console_scripts", fallback="")
-    except configparser.Error:
-        return ""
+def _entries(lines: Iterable[str]) -> dict[str, str]:
+    """`name = module:object [extras]`, one a line."""
+    parted = (line.partition("=") for line in lines)
+    return {name.strip(): to for name, equals, to in parted if equals}
 
 
 def _module(files: Mapping[str, str]) -> Program | None:

@@ -144,6 +144,22 @@ def test_entry_points_are_read_from_the_call_in_a_setup_py() -> None:
     }
 
 
+def test_console_scripts_are_read_from_a_setup_py_that_computes_the_rest() -> None:
+    setup = "setup(entry_points={'plugins': found(), 'console_scripts': ['w = wiki.x:go', 'v=wiki:v']})"
+    assert entry_points({"setup.py": setup}) == {"console_scripts": {"w": "wiki.x:go", "v": "wiki:v"}}
+    assert entry_points({"setup.py": f"print 'of Python 2'\n{setup}"}) == entry_points({"setup.py": setup})
+
+
+def test_entry_points_of_every_group_are_read_from_a_setup_cfg_and_from_what_a_distribution_lists() -> None:
+    setup = (
+        "[options.entry_points]\nconsole_scripts =\n  # a comment\n  w = wiki.x:go [more]\nPlugins =\n  b = wiki:b\n"
+    )
+    listed = "[console_scripts]\nw = wiki.x:go [more]\n\n[Plugins]\nb = wiki:b\n"
+    known = {"console_scripts": {"w": "wiki.x:go"}, "Plugins": {"b": "wiki:b"}}
+    assert entry_points({"setup.cfg": setup}) == known
+    assert entry_points({"wiki.egg-info/entry_points.txt": listed}) == known
+
+
 def test_any_number_of_files_may_be_none() -> None:
     source = "@click.command()\n@click.argument('files', nargs=-1)\n@click.option('--host')\n@click.option('--port')\n"
     assert serving(ast.parse(f"{source}def serve(): ...")) is not None
