@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wherry.cli.options import USAGE, coloured, fail
+from wherry.cli.options import USAGE, coloured, config_of, fail
 from wherry.cli.target import run, target_of, target_options
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def command(
 
     from wherry.deploy.check import review as room
     from wherry.deploy.errors import DeployError
+    from wherry.images.builders.at_hand import at_hand
     from wherry.images.check.finding import Level
 
     try:
-        builder = asyncio.run(room.builder_here())
+        builder = asyncio.run(at_hand(config_of(given).builder))
         today = datetime.now(UTC).date()
         found = room.review(folder, dockerfile=dockerfile, today=today, builder=builder, strict=strict)
         if not found.looked_at:

@@ -37,7 +37,7 @@ async def build(
     """Build the Dockerfile under the name `reference`. Raises ImageError.
 
     `store` is the directory of all images and build caches here; it is made when it is missing. `builder` is one of
-    `builders.choice.BUILDERS`.
+    `config.BUILDERS`.
     """
     begun = time.monotonic()
     name = full_name(reference)

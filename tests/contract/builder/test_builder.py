@@ -1,16 +1,21 @@
 """What every builder of Dockerfiles keeps to. All of it is real: the base, the package settings, the daemon."""
 
 import asyncio
+import contextlib
 import io
 import sys
 import tarfile
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tests.support.build import BASE, Builder, folder, processes
 from wherry.images.build import build
+from wherry.images.builders.at_hand import at_hand
 from wherry.images.built import BuildEvent
+from wherry.images.check.check import check
+from wherry.images.check.folder import look
 from wherry.images.errors import BuildError
 from wherry.process import run
 
@@ -91,6 +96,28 @@ async def test_a_file_that_is_not_there_is_named_with_its_line(builder: Builder,
         await builder(folder(tmp_path / "app", f"{BASE}COPY nowhere /a\n"))
     assert failed.value.line == 2
     assert builder.left() == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "COPY a.txt /a",
+        "COPY --chmod=600 a.txt /a",
+        "COPY --link a.txt /a",
+        "COPY --exclude=b a.txt /a",
+        "COPY --parents a.txt /a/",
+        "HEALTHCHECK --start-interval=1s CMD true",
+        "COPY <<EOF /a\nhi\nEOF",
+    ],
+)
+async def test_it_refuses_what_check_says_that_it_cannot_read(builder: Builder, tmp_path: Path, written: str) -> None:
+    app = folder(tmp_path / "app", f"{BASE}{written}\n", a_txt="one")
+    here = await at_hand(builder.name)
+    assert here is not None
+    found = check((app / "Dockerfile").read_text(), "Dockerfile", look(app, here), date(2026, 11, 1))
+    lacks = any(one.rule == "D11" for one in found)
+    with pytest.raises(BuildError) if lacks else contextlib.nullcontext():
+        await builder(app)
 
 
 async def test_a_cancelled_build_leaves_nothing(builder: Builder, tmp_path: Path) -> None:

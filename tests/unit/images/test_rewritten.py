@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from wherry.config import BUILDERS
 from wherry.config import BUILDERS as SETTINGS
-from wherry.images.builders.choice import BUILDERS
 from wherry.images.builders.rewritten import rewritten
 from wherry.images.source import read_source
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from wherry import files, process
+from wherry import files
 from wherry.deploy import folder as manifests_of
 from wherry.deploy.check.check import check_across, check_manifests
 from wherry.deploy.check.manifests import Manifest, Manifests
@@ -67,15 +67,3 @@ def fix(root: Path, edits: Sequence[Edit]) -> list[str]:
                 file.write(after.encode())
             changed.append(name)
     return changed
-
-
-async def builder_here() -> Builder | None:
-    """The program that would build on this machine."""
-    try:
-        done = await process.run("buildah", "--version", timeout=10, check=False)
-    except process.ProgramError:
-        return None
-    words = done.stdout.split()
-    version = words[2] if len(words) > 2 else ""
-    numbers = tuple(int(part) for part in version.split("-")[0].split(".") if part.isdigit())
-    return Builder("buildah", numbers) if numbers else None

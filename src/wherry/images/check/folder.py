@@ -18,7 +18,7 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(.*?)\
 
 @dataclass(frozen=True)
 class Builder:
-    """The program that will build: "buildah" or "buildkit", and its version."""
+    """The program that will build, "buildah" or "docker", and its version: of docker its daemon's, which builds."""
 
     name: str
     version: tuple[int, ...]

@@ -1,19 +1,33 @@
 """D01, D11, D15, D21: the base image and the builder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from wherry.images.check.dockerfile import Dockerfile, Stage, variables
 from wherry.images.check.finding import Finding, Level
 from wherry.images.check.folder import Builder, Folder
 
-# What gained which feature when, by buildah's release notes; BuildKit has all of them in releases of 2023 and later.
-_BUILDAH = {
-    "heredoc": (1, 33),
-    "HEALTHCHECK --start-interval": (1, 37),
-    "COPY --exclude": (1, 38),
-    "COPY --parents": (1, 40),
-    "COPY --link": (1, 41),
+# What gained which feature when, by the release notes of both and of the BuildKit that is in docker's daemon. Its
+# releases with the feature behind a `# syntax=...-labs` alone do not count.
+_SINCE: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "buildah": {
+        "heredoc": (1, 33),
+        "HEALTHCHECK --start-interval": (1, 37),
+        "COPY --exclude": (1, 38),
+        "COPY --parents": (1, 40),
+        "COPY --link": (1, 41),
+    },
+    "docker": {
+        "heredoc": (23,),
+        "COPY --link": (23,),
+        "RUN --network": (23,),
+        "ADD --checksum": (25,),
+        "ADD --keep-git-dir": (25,),
+        "HEALTHCHECK --start-interval": (25,),
+        "COPY --exclude": (29,),
+        "COPY --parents": (29, 1),
+        "RUN --security": (29, 1),
+    },
 }
 
 # The last day of security fixes, by the projects' own calendars.
@@ -90,27 +104,35 @@ def unknown_feature(file: Dockerfile, folder: Folder) -> Iterator[Finding]:
             cost="a build without that registry fails, and each build asks it",
             fix="take the line out, unless it names a frontend that you need",
         )
-    if builder is None or builder.name != "buildah":
+    if builder is None or (builder.name == "docker" and "syntax" in file.directives):
         return
     for stage in file.stages:
         for one in stage.instructions:
             used = [f"{one.name} --{flag}" for flag, _ in one.flags] + (["heredoc"] if one.heredocs else [])
             for feature in used:
-                since = _BUILDAH.get(feature.replace("ADD", "COPY"))
-                if since is not None and builder.version < since:
+                since = _since(feature)
+                if builder.version < since.get(builder.name, (0,)):
                     yield _mismatch(file, one.line, feature, since, builder)
 
 
-def _mismatch(file: Dockerfile, line: int, feature: str, since: tuple[int, int], builder: Builder) -> Finding:
-    have, want = ".".join(map(str, builder.version)), ".".join(map(str, since))
+def _since(feature: str) -> dict[str, tuple[int, ...]]:
+    """From which version on each builder has it, where that is known. ADD takes COPY's flags, and some of its own."""
+    forms = (feature, feature.replace("ADD", "COPY"))
+    return {name: table[form] for name, table in _SINCE.items() for form in forms if form in table}
+
+
+def _mismatch(
+    file: Dockerfile, line: int, feature: str, since: Mapping[str, tuple[int, ...]], builder: Builder
+) -> Finding:
+    written = {name: f"{name} {'.'.join(map(str, version))}" for name, version in since.items()}
     return Finding(
         rule="D11",
         level=Level.ERROR,
         file=file.path,
         line=line,
-        message=f"{feature} needs buildah {want}; {have} is here",
+        message=f"{feature} needs {written[builder.name]}; {'.'.join(map(str, builder.version))} is here",
         cost="the build fails",
-        fix=f"write it without {feature}, or build with a newer buildah or with docker buildx",
+        fix=f"write it without {feature}, or build with {' or '.join(written.values())}, or newer",
     )
 
 

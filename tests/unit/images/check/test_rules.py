@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from wherry.images.check import ignore
 from wherry.images.check.check import apply, check
 from wherry.images.check.dockerfile import expand, parse
+from wherry.images.check.finding import Level
 from wherry.images.check.folder import Builder, Folder
 from wherry.images.check.sarif import sarif
 
@@ -103,6 +104,34 @@ def test_the_builder_is_asked_what_it_can_read() -> None:
     old, new = Builder("buildah", (1, 28, 2)), Builder("buildah", (1, 41))
     assert rules(text, replace(GOOD, builder=old)) == ["D11"]
     assert rules(text, replace(GOOD, builder=new)) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "since"),
+    [
+        ("COPY --link . .", (23, 0)),
+        ("COPY --exclude=a . .", (29, 0)),
+        ("ADD --link a.tar .", (23, 0)),
+        ("ADD --checksum=sha256:0 https://host/a.tar .", (25, 0)),
+        ("HEALTHCHECK --start-interval=1s CMD true\nCOPY . .", (25, 0)),
+        ("RUN --network=none true\nCOPY . .", (23, 0)),
+        ("RUN <<EOF\ntrue\nEOF\nCOPY . .", (23, 0)),
+    ],
+)
+def test_docker_s_daemon_is_asked_what_its_buildkit_can_read(written: str, since: tuple[int, int]) -> None:
+    text = CLEAN.replace("COPY . .", written)
+    old, new = (replace(GOOD, builder=Builder("docker", version)) for version in ((20, 10, 24), since))
+    assert "D11" in rules(text, old)
+    assert "D11" not in rules(text, new)
+    frontend = check(f"# syntax=docker/dockerfile:1\n{text}", "Dockerfile", old, TODAY)
+    assert [one.level for one in frontend if one.rule == "D11"] == [Level.NOTE]
+
+
+def test_what_the_builder_lacks_is_told_with_the_builders_that_have_it() -> None:
+    folder = replace(GOOD, builder=Builder("docker", (20, 10, 24)))
+    (found,) = check(CLEAN.replace("COPY . .", "COPY --link . ."), "Dockerfile", folder, TODAY)
+    assert found.message == "COPY --link needs docker 23; 20.10.24 is here"
+    assert found.fix == "write it without COPY --link, or build with buildah 1.41 or docker 23, or newer"
 
 
 def test_a_folder_without_an_ignore_file_is_measured() -> None:
