@@ -47,3 +47,28 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+class Held(Exception):
+    """Another process has the lock: `pid`, 0 where it has not said so yet."""
+
+    def __init__(self, path: Path, pid: int) -> None:
+        super().__init__(f"{path} is held by process {pid}")
+        self.pid = pid
+
+
+def hold(path: Path) -> int:
+    """Lock the file and write who has it. Until the descriptor is closed or this process ends. Raises Held."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except BlockingIOError:
+        pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise Held(path, int(pid) if pid.isdigit() else 0) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

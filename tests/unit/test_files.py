@@ -101,3 +101,18 @@ def test_a_lock_is_one_process_s_alone_until_it_ends(tmp_path: Path) -> None:
         (tmp_path / "said").write_text("only within")
     assert child.communicate(timeout=30)[0].strip() == "only within"
     assert mode(tmp_path / "lock") == 0o600
+
+
+def test_a_lock_that_is_held_tells_by_whom_and_is_free_after_that(tmp_path: Path) -> None:
+    held = files.hold(tmp_path / "lock")
+    with pytest.raises(files.Held, match=f"held by process {os.getpid()}$") as refused:
+        files.hold(tmp_path / "lock")
+    assert refused.value.pid == os.getpid()
+    os.close(held)
+    os.close(files.hold(tmp_path / "lock"))
+
+
+def test_a_lock_whose_holder_has_not_written_its_number_yet_is_held_by_0(tmp_path: Path) -> None:
+    with files.locked(tmp_path / "lock"), pytest.raises(files.Held) as refused:
+        files.hold(tmp_path / "lock")
+    assert refused.value.pid == 0

@@ -4,7 +4,6 @@ It gets its settings by a file of its own, never by the command line, which ever
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -66,16 +65,11 @@ def stop(config: Config) -> bool:
 def holding(config: Config) -> Iterator[None]:
     """For the engine itself: two on one run directory would take each other's sockets. Raises LaunchError."""
     _directory(config.run)
-    descriptor = os.open(config.run / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise LaunchError(f"{config.run} is in use by process {holder}: choose another by --run-dir") from None
+        descriptor = files.hold(config.run / "lock")
+    except files.Held as held:
+        raise LaunchError(f"{config.run} is in use by process {held.pid}: choose another by --run-dir") from None
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -90,8 +84,7 @@ def _launch(config: Config) -> None:
     marker, words = config.run / "ready", config.run / "engine.out"
     marker.unlink(missing_ok=True)
     file = settings_file(config)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(render(config))
+    files.write(file, render(config))
     ours = {each.variable for each in SETTINGS} | {PREFIX + "CONFIG"}
     environment = {key: value for key, value in os.environ.items() if key not in ours}
     argv = [sys.executable, "-m", "wherry.cli", "node", "run", "--detached", "--config", str(file)]

@@ -5,7 +5,6 @@ record, so that a commit touches as few pages as can be. One connection writes a
 """
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 import apsw
 
+from wherry import files
 from wherry.store.errors import Full, InUse, StoreError, Unreadable
 from wherry.store.records import Key, Record
 
@@ -217,16 +217,10 @@ def _hold(directory: Path) -> int:
     """Take the directory for this process; the kernel lets go of it when the process ends, however it ends."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        pid = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
-        os.close(lock)
-        raise InUse(directory, int(pid) if pid.isdigit() else 0) from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock
+        return files.hold(directory / "lock")
+    except files.Held as held:
+        raise InUse(directory, held.pid) from held
 
 
 def _allocated(path: Path, size: int) -> bool:
