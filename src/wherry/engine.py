@@ -55,6 +55,7 @@ from wherry.network.actor import Network, NetworkSettings, clean
 from wherry.node.access import NodeAccess
 from wherry.node.cgroups import Cgroups, remove_cgroups
 from wherry.node.containerd import Containerd, remove_pod
+from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.cri import CriRuntime
 from wherry.node.heartbeat import Heartbeat
 from wherry.node.machine import read_machine
@@ -107,7 +108,7 @@ async def stop_pods(config: Config) -> None:
 
 
 def _containerd(config: Config) -> Containerd:
-    return Containerd(*config.containerd, oci_runtime=config.oci_runtime)
+    return Containerd(ContainerdProcess(*config.containerd, oci_runtime=config.oci_runtime))
 
 
 def _network(config: Config) -> NetworkSettings:

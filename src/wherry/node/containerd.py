@@ -8,14 +8,13 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from wherry.node import sandbox_image, shims
-from wherry.node.containerd_process import CNI_BIN, ContainerdProcess, Process
+from wherry.node.containerd_process import ContainerdProcess, Process
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
-from wherry.node.oci_runtime import AUTO
 from wherry.node.runtime import Runtime, RuntimeFailure
 from wherry.process import ProgramError, run
 
@@ -25,25 +24,12 @@ _REMOVAL_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds
 
 
 class Containerd:
-    """The private containerd with its data in `root` (kept) and its sockets, mounts and shims' state in `state`."""
+    """Looks after the one of `process`."""
 
-    def __init__(
-        self,
-        root: Path,
-        state: Path,
-        cni_conf: Path,
-        *,
-        cni_bin: Sequence[Path] = CNI_BIN,
-        registry_config: Path | None = None,
-        oci_runtime: str = AUTO,
-    ) -> None:
-        self.root = root
-        self.state = state
-        self.socket = str(state / "containerd.sock")
-        self.log = root / "containerd.log"
-        self._process = ContainerdProcess(
-            root, state, cni_conf, cni_bin=cni_bin, registry_config=registry_config, oci_runtime=oci_runtime
-        )
+    def __init__(self, process: ContainerdProcess) -> None:
+        self.root, self.state, self.log = process.root, process.state, process.log
+        self.socket = str(process.state / "containerd.sock")
+        self._process = process
 
     def process(self) -> Process | None:
         """The one that runs, if it does."""

@@ -28,6 +28,7 @@ from wherry.images.registry.server.manifests import Manifests
 from wherry.images.registry.server.naming import Naming
 from wherry.images.registry.server.uploads import Uploads
 from wherry.node.containerd import Containerd
+from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.cri import CriRuntime
 from wherry.node.registry_content import RegistryContent
 from wherry.node.runtime import RuntimeFailure
@@ -144,7 +145,7 @@ def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containerd]
     """One for all tests of a module: none has another's blobs."""
     root = tmp_path_factory.mktemp("ctd")
     (root / "cni").mkdir()
-    containerd = Containerd(root / "root", root / "state", root / "cni")
+    containerd = Containerd(ContainerdProcess(root / "root", root / "state", root / "cni"))
     try:
         asyncio.run(containerd.start())
         yield containerd

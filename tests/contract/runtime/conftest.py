@@ -15,6 +15,7 @@ import pytest
 from tests.support.images import BUSYBOX, busybox_archive
 from tests.support.runtime import FakeRuntime, Program
 from wherry.node.containerd import Containerd
+from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Container, ContainerSpec, PodEvent, Resources, Runtime, SandboxSpec
@@ -114,7 +115,7 @@ async def real(tmp_path: Path) -> AsyncIterator[World]:
     conf = tmp_path / "cni"
     conf.mkdir()
     (conf / "10.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": bridge, "plugins": [cni]}))
-    containerd = Containerd(tmp_path / "root", tmp_path / "state", conf)
+    containerd = Containerd(ContainerdProcess(tmp_path / "root", tmp_path / "state", conf))
     try:
         await containerd.start()
         await import_archive(containerd.socket, busybox_archive())

@@ -29,6 +29,7 @@ from wherry.apiserver.ports import LogOptions
 from wherry.node.access import NodeAccess
 from wherry.node.cgroups import remove_cgroups
 from wherry.node.containerd import Containerd, remove_pod
+from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Resources, RuntimeFailure, Security, State
 from wherry.process import run
@@ -304,11 +305,16 @@ async def test_a_running_containerd_is_adopted_and_another_config_restarts_it(re
     assert real.containerd is not None
     first = real.containerd.process()
     container_id = await real.start(SLEEPS)
-    again = Containerd(real.containerd.root, real.containerd.state, real.directory / "cni")
+    again = Containerd(ContainerdProcess(real.containerd.root, real.containerd.state, real.directory / "cni"))
     await again.start()
     assert again.process() == first
     changed = Containerd(
-        real.containerd.root, real.containerd.state, real.directory / "cni", registry_config=real.directory / "certs.d"
+        ContainerdProcess(
+            real.containerd.root,
+            real.containerd.state,
+            real.directory / "cni",
+            registry_config=real.directory / "certs.d",
+        )
     )
     await changed.start()
     assert changed.process() not in (None, first)

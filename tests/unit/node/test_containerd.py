@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wherry.node.containerd import Containerd
-from wherry.node.containerd_process import Process, find_process, render_config
+from wherry.node.containerd_process import ContainerdProcess, Process, find_process, render_config
 from wherry.process import ProgramError
 
 
@@ -41,7 +41,7 @@ def test_a_zombie_is_not_alive() -> None:
 @pytest.mark.parametrize("content", ["", " \n", "x y\n", f"{os.getpid()} 1\n"])
 def test_a_pidfile_of_another_time_names_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / "containerd.pid").write_text(content)
-    assert Containerd(tmp_path, tmp_path, tmp_path).process() is None
+    assert Containerd(ContainerdProcess(tmp_path, tmp_path, tmp_path)).process() is None
 
 
 async def test_a_containerd_that_ends_at_once_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,4 +51,4 @@ async def test_a_containerd_that_ends_at_once_is_quoted(tmp_path: Path, monkeypa
     binary.chmod(0o755)
     monkeypatch.setenv("PATH", str(binary.parent), prepend=":")
     with pytest.raises(ProgramError, match="the config is broken"):
-        await Containerd(tmp_path / "root", tmp_path / "state", tmp_path, oci_runtime="runc").start()
+        await Containerd(ContainerdProcess(tmp_path / "root", tmp_path / "state", tmp_path, oci_runtime="runc")).start()
