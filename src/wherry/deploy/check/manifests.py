@@ -95,6 +95,12 @@ class Manifests:
     def workloads(self) -> list[Manifest]:
         return [one for one in self.all if one.template is not None]
 
+    def containers(self) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:
+        """Every container, with its workload."""
+        for one in self.workloads():
+            for container in one.containers:
+                yield one, container
+
     def find(self, kind: str, name: str, namespace: str) -> Manifest | None:
         for one in self.of(kind):
             if one.name == name and one.namespace == namespace:

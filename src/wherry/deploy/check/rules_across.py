@@ -43,7 +43,7 @@ class App:
 
     def places(self) -> Iterator[tuple[Manifest, Mapping[str, Any]]]:
         """The containers that run this app: of images that are no well-known server's, or the only ones there are."""
-        every = [(one, container) for one in self.manifests.workloads() for container in one.containers]
+        every = list(self.manifests.containers())
         if len(every) == 1:
             yield from every
             return

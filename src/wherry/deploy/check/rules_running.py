@@ -40,28 +40,27 @@ def no_readiness(found: Manifests) -> Iterator[Finding]:
 
 def no_limits(found: Manifests) -> Iterator[Finding]:
     """M06, M07: memory and CPU."""
-    for one in found.workloads():
-        for container in one.containers:
-            resources = container.get("resources") or {}
-            requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-            name = container.get("name")
-            if "memory" not in requests and "memory" not in limits:
-                yield one.finding(
-                    "M06",
-                    Level.ERROR,
-                    f"container {name} has neither a memory request nor a limit",
-                    cost="one leak takes the whole node's memory, and pods are packed without regard to it",
-                    fix="resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}",
-                )
-            if "cpu" not in requests and "cpu" not in limits:
-                yield one.finding(
-                    "M06",
-                    Level.WARNING,
-                    f"container {name} requests no CPU",
-                    cost="under load it gets what others leave over",
-                    fix="resources.requests.cpu, as 100m",
-                )
-            yield from _above_limit(one, str(name), requests, limits)
+    for one, container in found.containers():
+        resources = container.get("resources") or {}
+        requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+        name = container.get("name")
+        if "memory" not in requests and "memory" not in limits:
+            yield one.finding(
+                "M06",
+                Level.ERROR,
+                f"container {name} has neither a memory request nor a limit",
+                cost="one leak takes the whole node's memory, and pods are packed without regard to it",
+                fix="resources: {requests: {cpu: 100m, memory: 128Mi}, limits: {memory: 256Mi}}",
+            )
+        if "cpu" not in requests and "cpu" not in limits:
+            yield one.finding(
+                "M06",
+                Level.WARNING,
+                f"container {name} requests no CPU",
+                cost="under load it gets what others leave over",
+                fix="resources.requests.cpu, as 100m",
+            )
+        yield from _above_limit(one, str(name), requests, limits)
 
 
 def _above_limit(one: Manifest, name: str, requests: Mapping[str, Any], limits: Mapping[str, Any]) -> Iterator[Finding]:
@@ -228,20 +227,19 @@ def mutable_images(found: Manifests) -> Iterator[Finding]:
 
 def start_budget(found: Manifests) -> Iterator[Finding]:
     """M05: a liveness probe that ends a slow start."""
-    for one in found.workloads():
-        for container in one.containers:
-            asked = dict(probes(container))
-            liveness = asked.get("livenessProbe")
-            if liveness is None or "startupProbe" in asked:
-                continue
-            seconds = int(liveness.get("initialDelaySeconds", 0)) + int(liveness.get("failureThreshold", 3)) * int(
-                liveness.get("periodSeconds", 10)
+    for one, container in found.containers():
+        asked = dict(probes(container))
+        liveness = asked.get("livenessProbe")
+        if liveness is None or "startupProbe" in asked:
+            continue
+        seconds = int(liveness.get("initialDelaySeconds", 0)) + int(liveness.get("failureThreshold", 3)) * int(
+            liveness.get("periodSeconds", 10)
+        )
+        if seconds < 15:
+            yield one.finding(
+                "M05",
+                Level.WARNING,
+                f"liveness gives container {container.get('name')} {seconds} s to start",
+                cost="a slow start, as on a busy node, becomes a crash loop",
+                fix="startupProbe with the same question and failureThreshold: 30",
             )
-            if seconds < 15:
-                yield one.finding(
-                    "M05",
-                    Level.WARNING,
-                    f"liveness gives container {container.get('name')} {seconds} s to start",
-                    cost="a slow start, as on a busy node, becomes a crash loop",
-                    fix="startupProbe with the same question and failureThreshold: 30",
-                )

@@ -113,32 +113,23 @@ def _nothing(one: Manifest, what: str) -> Finding:
 
 def probe_ports(found: Manifests) -> Iterator[Finding]:
     """M04: probes at ports that are not declared, and liveness that asks what readiness asks."""
-    for one in found.workloads():
-        for container in one.containers:
-            for kind, probe in probes(container):
-                port = next(
-                    (
-                        probe[how]["port"]
-                        for how in ("httpGet", "tcpSocket", "grpc")
-                        if "port" in (probe.get(how) or {})
-                    ),
-                    None,
+    for one, container in found.containers():
+        for kind, probe in probes(container):
+            port = next(
+                (probe[how]["port"] for how in ("httpGet", "tcpSocket", "grpc") if "port" in (probe.get(how) or {})),
+                None,
+            )
+            if port is not None and (isinstance(port, str) or container.get("ports")) and not declares(container, port):
+                yield one.finding(
+                    "M04",
+                    Level.ERROR,
+                    f"{kind} asks port {port}, which container {container.get('name')} does not declare",
+                    cost="the probe fails: the pod is never ready, or restarted for ever",
+                    fix="name a port that the container declares",
                 )
-                if (
-                    port is not None
-                    and (isinstance(port, str) or container.get("ports"))
-                    and not declares(container, port)
-                ):
-                    yield one.finding(
-                        "M04",
-                        Level.ERROR,
-                        f"{kind} asks port {port}, which container {container.get('name')} does not declare",
-                        cost="the probe fails: the pod is never ready, or restarted for ever",
-                        fix="name a port that the container declares",
-                    )
-            asked = dict(probes(container))
-            if "livenessProbe" in asked and "readinessProbe" in asked:
-                yield from _same_question(one, container, asked)
+        asked = dict(probes(container))
+        if "livenessProbe" in asked and "readinessProbe" in asked:
+            yield from _same_question(one, container, asked)
 
 
 def _same_question(one: Manifest, container: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[Finding]:
