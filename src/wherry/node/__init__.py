@@ -1,5 +1,6 @@
 """This machine as a Kubernetes node: what a pod needs (`plan`, `status`, both pure), and doing it (`execute`,
-`probes`, `volumes`, `cri`).
+`probes`, `volumes`, `cri`), one `pod_worker` for each pod; the containerd that it has for itself (`containerd`), kept
+up by `supervisor`.
 """
 
 import os

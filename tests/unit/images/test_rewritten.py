@@ -1,7 +1,5 @@
 from pathlib import Path
 
-from wherry.config import BUILDERS
-from wherry.config import BUILDERS as SETTINGS
 from wherry.images.builders.rewritten import rewritten
 from wherry.images.source import read_source
 
@@ -34,7 +32,3 @@ def test_images_are_named_as_lent_and_each_run_has_the_settings(tmp_path: Path) 
         "COPY --from=lent:2 --chown=1:1 /a /b\nCOPY --from=one /a /b\nFROM one\n"
         f"RUN {MOUNTS} <<END\nRUN this is no instruction\nEND\nFROM unknown\n"
     )
-
-
-def test_the_setting_names_the_builders_that_there_are() -> None:
-    assert SETTINGS == BUILDERS

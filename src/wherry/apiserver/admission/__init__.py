@@ -1,3 +1,3 @@
 """Checks and changes on a write that need other objects: cluster IPs, service accounts, the life of a namespace,
-priorities.
+priorities, rights that nobody may grant without having them.
 """

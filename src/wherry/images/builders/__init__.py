@@ -1,1 +1,2 @@
-"""What builds a Dockerfile: buildah, or BuildKit by way of docker. `build` knows them by one Protocol."""
+"""What builds a Dockerfile: buildah, or BuildKit by way of docker. `build` knows them by one Protocol;
+`choice` says which, `at_hand` of what version."""

@@ -1,5 +1,5 @@
-"""Checks of a Dockerfile and its folder: each rule names what it costs, where, and the fix. Pure but for `context`.
+"""Checks of a Dockerfile and its folder: each rule names what it costs, where, and the fix. Pure but for `folder`.
 
-`dockerfile` reads the file, `context` looks at the folder, `rules_*` judge, `suppress` takes out what the author has
-allowed with a reason, `sarif` writes the findings for other tools.
+`dockerfile` reads the file, `folder` looks at what is beside it, `rules_*` judge, `check` runs them and takes out what
+the author has allowed with a reason, `sarif` writes the findings for other tools.
 """

@@ -1,1 +1,0 @@
-"""The web page: a client of the API like any other."""
