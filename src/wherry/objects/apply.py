@@ -22,6 +22,7 @@ from wherry.objects.fieldsets import (
 from wherry.objects.managed_fields import (
     SERVER_OWNED,
     Identity,
+    Write,
     entry_of,
     identity_of,
     lose,
@@ -68,44 +69,34 @@ def _conflict_message(conflicts: Mapping[str, list[str]]) -> str:
     return f"Apply failed with {total} conflicts: " + "\n".join(lines)
 
 
-def apply(
-    live: Obj | None,
-    applied: Obj,
-    *,
-    manager: str,
-    force: bool,
-    time: str,
-    api_version: str,
-    type_: Type,
-    subresource: str = "",
-    reset: FieldSet | None = None,
-) -> Obj:
+def apply(live: Obj | None, applied: Obj, by: Write, *, force: bool) -> Obj:
     """The object that applying `applied` makes of `live`, managedFields included; `live` itself if nothing changes.
 
     A create (`live` is None) gives the configuration with its owner. Raises ApplyConflict unless `force`.
     """
+    type_ = by.type_
     _check(applied, type_)
     base = live or {}
-    own = Identity(manager, "Apply", "", subresource)
-    entries = _entries(live, api_version, time, type_)
+    own = Identity(by.manager, "Apply", "", by.subresource)
+    entries = _entries(live, by)
     mine = next((entry for entry in entries if identity_of(entry) == own), None)
     others = [entry for entry in entries if entry is not mine]
-    fields = without(fields_of(applied, type_), reset)
+    fields = without(fields_of(applied, type_), by.reset)
     merged = merge(base, applied, type_)
     if mine is not None:
         owned = [fields, *(entry.get("fieldsV1") or {} for entry in others)]
         merged = (
             remove(merged, _unlisted(merged, mine.get("fieldsV1") or {}, owned, type_), type_, drop_emptied=True) or {}
         )
-    changes = compare(base, merged, type_, union(SERVER_OWNED, reset or {}))
+    changes = compare(base, merged, type_, union(SERVER_OWNED, by.reset or {}))
     if not force:
-        _check_conflicts(base, others, changes, type_, api_version, manager)
+        _check_conflicts(base, others, changes, type_, by.api_version, by.manager)
     left = [entry for entry in (lose(entry, changes) for entry in others) if entry is not None]
-    stamp = (mine.get("time") or time) if mine is not None and merged == base else time
+    stamp = (mine.get("time") or by.time) if mine is not None and merged == base else by.time
     fields = canonical(difference(fields, SERVER_OWNED))
     if fields:
-        left.append(entry_of(own, api_version, stamp, fields))
-    return _finished(merged, applied, ordered(left), manager)
+        left.append(entry_of(own, by.api_version, stamp, fields))
+    return _finished(merged, applied, ordered(left), by.manager)
 
 
 def _check(applied: Obj, type_: Type) -> None:
@@ -120,14 +111,12 @@ def _check(applied: Obj, type_: Type) -> None:
         raise ApplyInvalid(f"failed to create typed patch object ({which}): {error}") from None
 
 
-def _entries(live: Obj | None, api_version: str, time: str, type_: Type) -> list[Obj]:
+def _entries(live: Obj | None, by: Write) -> list[Obj]:
     """The live entries; the fields of an object that nobody tracked so far belong to a manager of that name."""
     if live is None:
         return []
     entries: list[Obj] = live["metadata"].get("managedFields") or []
-    return entries or update_managers(
-        None, live, manager=BEFORE_FIRST_APPLY, time=time, api_version=api_version, type_=type_
-    )
+    return entries or update_managers(None, live, Write(BEFORE_FIRST_APPLY, by.time, by.api_version, by.type_))
 
 
 def _unlisted(merged: Obj, last: FieldSet, owned: Iterable[FieldSet], type_: Type) -> FieldSet:

@@ -5,6 +5,7 @@ what it removes is owned by nobody; writes that change nothing leave the entries
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wherry.objects import Obj
@@ -58,31 +59,31 @@ def identity_of(entry: Obj) -> Identity:
     return Identity(entry.get("manager", ""), operation, version, entry.get("subresource", ""))
 
 
-def update_managers(
-    live: Obj | None,
-    new: Obj,
-    *,
-    manager: str,
-    time: str,
-    api_version: str,
-    type_: Type,
-    operation: str = "Update",
-    subresource: str = "",
-    reset: FieldSet | None = None,
-) -> list[Obj]:
-    """The managedFields of `new`, which a create (`live` is None), update or patch by `manager` is about to store.
+@dataclass(frozen=True)
+class Write:
+    """Who writes an object of a type, when, and by which endpoint: `reset` are fields that it never takes."""
 
-    `reset` names fields that this endpoint never takes from a client. Where nothing changes, the live list itself is
-    returned. An empty list means: store none.
+    manager: str
+    time: str
+    api_version: str
+    type_: Type
+    subresource: str = ""
+    reset: FieldSet | None = None
+
+
+def update_managers(live: Obj | None, new: Obj, by: Write) -> list[Obj]:
+    """The managedFields of `new`, which a create (`live` is None), update or patch is about to store.
+
+    Where nothing changes, the live list itself is returned. An empty list means: store none.
     """
-    entries = _given(live, new, subresource)
+    entries = _given(live, new, by.subresource)
     if live is not None and not entries:
         return []  # an object that nobody tracks stays so until it is applied
-    ignored = union(SERVER_OWNED, reset) if reset else SERVER_OWNED
-    changes = compare(live or {}, new, type_, ignored)
+    ignored = union(SERVER_OWNED, by.reset) if by.reset else SERVER_OWNED
+    changes = compare(live or {}, new, by.type_, ignored)
     if not changes:
         return entries
-    own = Identity(manager or "unknown", operation, api_version, subresource)
+    own = Identity(by.manager or "unknown", "Update", by.api_version, by.subresource)
     out, previous = [], None
     for entry in entries:
         if identity_of(entry) == own:
@@ -91,7 +92,7 @@ def update_managers(
             left = lose(entry, changes)
             if left is not None:
                 out.append(left)
-    mine = _gain(previous, changes, own, time)
+    mine = _gain(previous, changes, own, by.time)
     if mine is not None:
         out.append(mine)
     return _capped(ordered(out) if len(out) > 1 else out)

@@ -11,7 +11,7 @@ from tests.unit.objects.merging_types import CONFIG_MAP, DEPLOYMENT, ROOT
 from wherry.objects import Obj
 from wherry.objects.apply import LAST_APPLIED, ApplyConflict, ApplyInvalid, apply
 from wherry.objects.fieldsets import canonical
-from wherry.objects.managed_fields import update_managers
+from wherry.objects.managed_fields import Write, update_managers
 from wherry.objects.schema import Type
 
 CASES = json.loads(resources.files(__package__).joinpath("apply_cases.json").read_bytes())
@@ -20,7 +20,7 @@ CASES = json.loads(resources.files(__package__).joinpath("apply_cases.json").rea
 def run(live: Obj | None, config: Obj, manager: str = "m", time: str = "t", *, force: bool = False, **more: Any) -> Obj:
     before = copy.deepcopy((live, config))
     type_: Type = more.pop("type_", CONFIG_MAP)
-    out = apply(live, config, manager=manager, force=force, time=time, api_version="v1", type_=type_, **more)
+    out = apply(live, config, Write(manager, time, "v1", type_, **more), force=force)
     assert (live, config) == before
     return out
 
@@ -46,7 +46,7 @@ def test_recorded_histories_go_as_with_structured_merge_diff(case: list[Obj]) ->
                 live = run(live, step["config"], step["manager"], force=step["force"], type_=ROOT)
             else:
                 who = step["manager"]
-                managed = update_managers(live, new, manager=who, time="t", api_version="v1", type_=ROOT)
+                managed = update_managers(live, new, Write(who, "t", "v1", ROOT))
                 live = {**new, "metadata": {"managedFields": managed}}
         except ApplyConflict as error:
             conflicts = sorted(whose.split('"')[1] + " " + path for whose, path in error.causes)
@@ -77,9 +77,7 @@ def test_conflicts_name_manager_and_field() -> None:
 
 def test_conflicts_with_updates_name_their_version() -> None:
     live = config_map({"a": "1"})
-    entries = update_managers(
-        None, live, manager="edit", time="t", api_version="v1", type_=CONFIG_MAP, subresource="status"
-    )
+    entries = update_managers(None, live, Write("edit", "t", "v1", CONFIG_MAP, subresource="status"))
     live["metadata"]["managedFields"] = entries
     with pytest.raises(ApplyConflict) as caught:
         run(live, config_map({"a": "2"}))
@@ -140,7 +138,7 @@ def test_an_untracked_object_belongs_to_whoever_was_before() -> None:
 def test_kubectl_takes_over_what_it_applied_on_the_client_side() -> None:
     note = json.dumps(config_map({"a": "1", "b": "1"}))
     live = config_map({"a": "1", "b": "changed"}, annotations={LAST_APPLIED: note})
-    entries = update_managers(None, live, manager="kubectl-csa", time="t", api_version="v1", type_=CONFIG_MAP)
+    entries = update_managers(None, live, Write("kubectl-csa", "t", "v1", CONFIG_MAP))
     live["metadata"]["managedFields"] = entries
     out = run(live, config_map({"a": "2"}), "kubectl")
     assert out["data"] == {"a": "2", "b": "changed"}

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.objects.merging_types import CONFIG_MAP, DEPLOYMENT
 from wherry.objects import Obj
 from wherry.objects.fieldsets import from_paths
-from wherry.objects.managed_fields import update_managers
+from wherry.objects.managed_fields import Write, update_managers
 
 FIELDS_A: Obj = {"f:data": {".": {}, "f:a": {}}}
 
@@ -22,7 +22,7 @@ def config_map(data: dict[str, str] | None = None, managed: Any = None, **meta: 
 
 def update(live: Obj | None, new: Obj, manager: str = "m", time: str = "t2", **more: Any) -> list[Obj]:
     before = copy.deepcopy((live, new))
-    out = update_managers(live, new, manager=manager, time=time, api_version="v1", type_=CONFIG_MAP, **more)
+    out = update_managers(live, new, Write(manager, time, "v1", CONFIG_MAP, **more))
     assert (live, new) == before
     return out
 
@@ -76,16 +76,7 @@ def test_removed_fields_belong_to_nobody() -> None:
 def test_subresources_are_managed_apart() -> None:
     live: Obj = {"metadata": {"managedFields": [entry("m", {"f:spec": {"f:replicas": {}}})]}, "spec": {"replicas": 1}}
     new = {**live, "status": {"replicas": 1}, "spec": {"replicas": 5}}
-    out = update_managers(
-        live,
-        new,
-        manager="m",
-        time="t2",
-        api_version="v1",
-        type_=DEPLOYMENT,
-        subresource="status",
-        reset=from_paths("spec"),
-    )
+    out = update_managers(live, new, Write("m", "t2", "v1", DEPLOYMENT, subresource="status", reset=from_paths("spec")))
     assert out == [
         *live["metadata"]["managedFields"],
         entry("m", {"f:status": {"f:replicas": {}}}, "t2", subresource="status"),
@@ -123,6 +114,6 @@ def test_more_than_ten_updaters_are_thrown_together() -> None:
 @pytest.mark.parametrize("value", [{}, {"image": "x"}])
 def test_structs_that_are_always_there_have_no_owner(value: Obj) -> None:
     new: Obj = {"metadata": {}, "spec": {"containers": [{"name": "a", **value}]}, "status": {}}
-    (only,) = update_managers(None, new, manager="m", time="t", api_version="v1", type_=DEPLOYMENT)
+    (only,) = update_managers(None, new, Write("m", "t", "v1", DEPLOYMENT))
     fields: Obj = {".": {}, "f:name": {}, **{f"f:{key}": {} for key in value}}
     assert only["fieldsV1"] == {"f:spec": {"f:containers": {".": {}, 'k:{"name":"a"}': fields}}}

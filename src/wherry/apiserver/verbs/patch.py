@@ -6,7 +6,7 @@ from typing import Any
 from wherry.apiserver.verbs.context import Target, WriteOptions
 from wherry.apiserver.verbs.create import insert
 from wherry.apiserver.verbs.prepare import bad_options, changed, decoded, fresh
-from wherry.apiserver.verbs.registry import Registry, key_of, parse_revision, reset_fields, stale
+from wherry.apiserver.verbs.registry import Registry, key_of, parse_revision, stale
 from wherry.apiserver.verbs.update import check_name, check_uid, modify
 from wherry.kinds.schema.check import check
 from wherry.objects import Obj, copied, json_patch, merge_patch, strategic_patch
@@ -85,19 +85,9 @@ async def apply(registry: Registry, target: Target, body: Any, options: WriteOpt
 
 
 def _applied(registry: Registry, target: Target, live: Obj | None, applied: Obj, options: WriteOptions) -> Obj:
-    kind = target.kind
+    by = registry.writing(target.kind, options.manager, target.subresource)
     try:
-        return server_side.apply(
-            live,
-            applied,
-            manager=options.manager,
-            force=options.force,
-            time=registry.now(),
-            api_version=kind.api_version,
-            type_=registry.type_of(kind),
-            subresource=target.subresource,
-            reset=reset_fields(kind, target.subresource),
-        )
+        return server_side.apply(live, applied, by, force=options.force)
     except server_side.ApplyConflict as error:
         raise Conflict(
             str(error),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from wherry.apiserver.verbs.context import Target, WriteOptions
-from wherry.apiserver.verbs.registry import Registry, reset_fields
+from wherry.apiserver.verbs.registry import Registry
 from wherry.kinds.kind import Kind
 from wherry.kinds.meta import validate_meta, validate_meta_update
 from wherry.kinds.schema.check import check
@@ -182,16 +182,7 @@ def drop_twins(meta: Obj, options: WriteOptions) -> None:
 
 def own(registry: Registry, kind: Kind, old: Obj | None, new: Obj, options: WriteOptions, subresource: str) -> None:
     """Note in managedFields who wrote what."""
-    entries = update_managers(
-        old,
-        new,
-        manager=options.manager,
-        time=registry.now(),
-        api_version=kind.api_version,
-        type_=registry.type_of(kind),
-        subresource=subresource,
-        reset=reset_fields(kind, subresource),
-    )
+    entries = update_managers(old, new, registry.writing(kind, options.manager, subresource))
     if entries:
         new["metadata"]["managedFields"] = entries
     else:

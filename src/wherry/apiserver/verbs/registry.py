@@ -20,6 +20,7 @@ from wherry.kinds.schema import Table
 from wherry.objects import Obj
 from wherry.objects.errors import Conflict, Unnamed
 from wherry.objects.fieldsets import from_paths
+from wherry.objects.managed_fields import Write
 from wherry.objects.schema import Type
 from wherry.objects.times import format_time
 from wherry.store import Key, Record, Store, Sync
@@ -71,6 +72,11 @@ class Registry:
 
     def now(self) -> str:
         return _second(int(self.clock.now().timestamp()))
+
+    def writing(self, kind: Kind, manager: str, subresource: str) -> Write:
+        """A write that is made now, for managedFields."""
+        untaken = SPEC if subresource == "status" else STATUS_FIELDS if kind.status else None
+        return Write(manager, self.now(), kind.api_version, self.type_of(kind), subresource, untaken)
 
     def find(self, target: Target) -> Record:
         """The stored record; raises NotFound."""
@@ -142,10 +148,3 @@ STATUS_FIELDS = from_paths("status")
 
 SPEC = from_paths("spec")
 """What a write to /status may not own."""
-
-
-def reset_fields(kind: Kind, subresource: str) -> Any:
-    """The fields that this write cannot change, and so cannot own."""
-    if subresource == "status":
-        return SPEC
-    return STATUS_FIELDS if kind.status else None
