@@ -9,6 +9,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from wherry import files
+
 _SECONDS = 120.0
 _JSON = "application/vnd.pypi.simple.v1+json"
 _OWN = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"  # what pip asks when nobody says another
@@ -40,14 +42,11 @@ def fetch(index: str, file: str, sha256: str, cache: Path) -> Path:
         url = next((one["url"] for one in listed if one["filename"] == file), "")
         if not url:
             raise Unfetched(f"the index has no {file}")
-        cache.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(urllib.parse.urljoin(base, url), timeout=_SECONDS) as answer:  # noqa: S310
             data = answer.read()
         if hashlib.sha256(data).hexdigest() != sha256 and sha256:
             raise Unfetched(f"{file} is not the one that is meant: sha256 {hashlib.sha256(data).hexdigest()}")
-        part = kept.with_suffix(".part")
-        part.write_bytes(data)
-        part.replace(kept)
+        files.write(kept, data)
     found = hashlib.sha256(kept.read_bytes()).hexdigest()
     if found != sha256 and sha256:
         raise Unfetched(f"{kept} is not the one that is meant: sha256 {found}")
