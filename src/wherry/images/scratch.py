@@ -1,9 +1,10 @@
-"""Directories for the length of one build, in the store; what killed builds left goes when the next one begins.
+"""Directories for the length of one build, in the store; what killed builds left goes with the next one.
 
 A build holds a lock on its own directory, which ends with its process: what can be locked is nobody's any more.
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -32,6 +33,8 @@ def scratch(store: Path, prefix: str) -> Iterator[Path]:
             yield Path(name)
     finally:
         os.close(held)
+        with files.locked(store / "scratch.lock"):
+            _sweep(store)  # again: a program of a killed build may have been ending still
 
 
 def _sweep(store: Path) -> None:
@@ -41,6 +44,8 @@ def _sweep(store: Path) -> None:
         except (FileNotFoundError, BlockingIOError):  # its build has just ended, or is under way
             continue
         except OSError as error:
+            if error.errno == errno.ENOTEMPTY:  # a program of its build still writes
+                continue
             log.warning("%s is left of a build that was killed, and cannot be removed: %s", path, error.strerror)
 
 

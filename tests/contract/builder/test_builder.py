@@ -167,6 +167,7 @@ async def test_a_build_that_was_killed_is_tidied_by_the_next(builder: Builder, t
     await child.wait()
     await builder(folder(tmp_path / "next", f"{BASE}RUN true\n"))
     assert builder.left() == []
+    assert [line for line in processes("sleep 4244") if line.startswith("sleep")] == []
 
 
 async def test_stages_images_and_arguments_mean_what_the_dockerfile_says(builder: Builder, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-import shutil
+import signal
 from collections.abc import Callable, Mapping
 
 from wherry.images.builders.follow import follow
@@ -51,18 +51,15 @@ class Docker:
         """`docker build` with `words`, told line by line; its exit code."""
         # An attestation would make an index of the image. Old plugins do not know the flag, and take no heed of this.
         variables = {**env, "DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-        return await follow(*_tied(), "docker", *self._build, *words, env=variables, on_line=on_line)
+        argv = ("docker", *self._build, *words)
+        # Told to end, the client has the daemon end its build
+        return await follow(*argv, env=variables, on_line=on_line, orphaned=signal.SIGTERM)
 
     async def _ask(self, *words: str) -> Finished:
         try:
             return await run("docker", *words, env=os.environ, check=False, timeout=_SHORT_SECONDS)
         except ProgramError as error:
             raise ImageError(str(error)) from error
-
-
-def _tied() -> tuple[str, ...]:
-    """When this process is killed, the client is told to end, and the daemon ends its build: else a RUN goes on."""
-    return ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 
 
 def _last(done: Finished) -> str:

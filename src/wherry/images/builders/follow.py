@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -12,9 +13,16 @@ _LINE_BYTES = 4096
 _END_SECONDS = 5.0
 
 
-async def follow(*argv: str, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
-    """A long command, told line by line; its exit code. Cancelled, it ends with all that it started."""
+async def follow(
+    *argv: str, env: Mapping[str, str], on_line: Callable[[str], None], orphaned: signal.Signals = signal.SIGKILL
+) -> int:
+    """A long command, told line by line; its exit code. Cancelled, it ends with all that it started.
+
+    When this process is killed, it gets the signal `orphaned`: else a RUN would go on for nobody.
+    """
+    tied = ("setpriv", "--pdeathsig", orphaned.name.removeprefix("SIG")) if shutil.which("setpriv") else ()
     child = await asyncio.create_subprocess_exec(
+        *tied,
         *argv,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
