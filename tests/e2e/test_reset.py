@@ -34,17 +34,27 @@ OBJECTS = [
         "metadata": {"name": name, "labels": {"app": "left"}},
         "spec": {
             "containers": [
-                {"name": "app", "image": IMAGE, "command": ["sleep", "3600"], "resources": {"requests": {"cpu": "10m"}}}
+                {
+                    "name": "app",
+                    "image": IMAGE,
+                    "command": ["sleep", "3600"],
+                    "resources": {"requests": {"cpu": "10m"}},
+                    "ports": [{"containerPort": 80, "hostPort": number}],
+                }
             ]
         },
     }
-    for name in ("one", "two")
+    for number, name in enumerate(("one", "two"), 8080)
 ] + [
     {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": "left"},
-        "spec": {"type": "LoadBalancer", "selector": {"app": "left"}, "ports": [{"port": 80}]},
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": {"app": "left"},
+            "ports": [{"name": "tcp", "port": 80}, {"name": "udp", "protocol": "UDP", "port": 53}],
+        },
     }
 ]
 

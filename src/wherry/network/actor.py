@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -12,14 +12,17 @@ from wherry import process
 from wherry.client.client import Client
 from wherry.client.mirror import Mirror
 from wherry.clock import Clock
-from wherry.network import balancer, cni, conntrack, host, kubedns, nft
+from wherry.listeners import listeners
+from wherry.network import balancer, cni, conntrack, host, host_ports, kubedns, loopback, nft
 from wherry.network.dns import NameServer
 from wherry.network.drain import drained
 from wherry.network.forward import Forwarder, HostResolvers
 from wherry.network.haproxy import HAProxy, can_listen
+from wherry.network.host_ports import Opening
+from wherry.network.openings import HostPorts, Record
 from wherry.network.pace import Pace
 from wherry.network.records import Records
-from wherry.network.ruleset import Endpoint, Ruleset, compute, routed_pods
+from wherry.network.ruleset import ANY, Endpoint, Ruleset, compute, routed_pods
 from wherry.network.settings import NetworkSettings
 from wherry.network.sockets import Namespaces
 from wherry.objects import Obj
@@ -30,17 +33,16 @@ __all__ = ["Network", "NetworkSettings", "clean"]
 
 log = logging.getLogger("wherry.network")
 
-SERVICE, SLICE = "Service", "EndpointSlice.discovery.k8s.io"
+SERVICE, SLICE, POD = "Service", "EndpointSlice.discovery.k8s.io", "Pod"
 _DNS = 53
 _NONE_FREE = "No address has all ports of this Service free"
 _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
 
-Record = Callable[[Obj, str, str, str], None]
-
 
 async def clean(settings: NetworkSettings) -> None:
-    """Take away HAProxy, the table and the bridge of a node that is down."""
+    """Take away HAProxy, the table, the routes and the bridge of a node that is down."""
     await HAProxy(settings.run / "haproxy").stop()
+    await loopback.lead((), settings)
     await cni.clean(settings, settings.state / "cni")
 
 
@@ -60,10 +62,12 @@ class Network:
     _sees_bridged: bool = False
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _leaving: int = 0  # pods that wait to be out of the routing
+    _led: frozenset[str] | None = None  # balancers' addresses that have the bridge's as their source
     _complaints: set[tuple[balancer.Key, str]] = field(default_factory=set)  # told, and still so
 
     def __post_init__(self) -> None:
         self._haproxy = HAProxy(self.settings.run / "haproxy")
+        self._host_ports = HostPorts(self.mirror, self.settings, self.record)
         self._namespaces = Namespaces(self.settings.run)
         self._unanswered = conntrack.Unanswered()
 
@@ -101,10 +105,14 @@ class Network:
 
     async def _route(self) -> None:
         self.mirror.on_change([SERVICE, SLICE], lambda new, old: self._wake.set())
+        self.mirror.on_change([POD], self._pod_changed)
         self._wake.set()
         delay, pace = _FIRST_RETRY, Pace()
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                # Nobody tells when a program of the host gives a port up that a pod waits for.
+                async with asyncio.timeout(_LAST_RETRY if self._host_ports.waiting else None):
+                    await self._wake.wait()
             self._wake.clear()  # changes during the work below wake once more, however many they are
             try:
                 begun = self.clock.monotonic()
@@ -117,6 +125,10 @@ class Network:
                 await self.clock.sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY)
 
+    def _pod_changed(self, new: Obj | None, old: Obj | None) -> None:
+        if any(pod and host_ports.asks(pod) for pod in (new, old)):
+            self._wake.set()
+
     async def _rest(self, seconds: float) -> None:
         """Many pods that get ready one by one are few transactions; a pod that is to go waits for none of it."""
         if seconds and not self._leaving:
@@ -127,7 +139,7 @@ class Network:
 
     async def withdraw(self, pod: Obj, limit_seconds: float) -> None:
         """Return when no new connection is routed to the pod and those it had have drained, or after the limit."""
-        if not self._selected(pod):
+        if not (self._selected(pod) or host_ports.asks(pod)):
             return
         addresses = [each["ip"] for each in (pod.get("status") or {}).get("podIPs") or ()]
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
@@ -146,7 +158,7 @@ class Network:
         """Wait until the state without this pod is the mirror's, and applied."""
 
         def out() -> bool:
-            listed = routed_pods(self.mirror.list(SLICE))
+            listed = routed_pods(self.mirror.list(SLICE)) | self._host_ports.wanting()
             return self._routed is not None and uid not in self._routed and uid not in listed
 
         self._leaving += 1
@@ -161,25 +173,54 @@ class Network:
         """Bring kernel, HAProxy and statuses to the mirror's state of this moment."""
         services, slices = self.mirror.list(SERVICE), self.mirror.list(SLICE)
         held = await self._haproxy.held()
+        openings = await self._host_ports.decide(services, held, self._rules or Ruleset())
 
         def free(address: str, port: int) -> bool:
-            return (address, port) in held or can_listen(address, port)
+            claimed = host_ports.claims(openings, "tcp", address, port)
+            return not claimed and ((address, port) in held or can_listen(address, port))
 
+        free_udp = await self._free_udp(services, openings)
         known = {key: address for service in services if (key := _key(service)) and (address := _address(service))}
-        places = balancer.assign(services, known, self.settings.balancer_addresses, free)
-        exposed = balancer.expose(services, places, self.settings.expose, free)
-        rules = compute(services, slices, self.settings.name)
-        await self._apply_rules(replace(rules, detours=balancer.detours(places)))
-        await self._haproxy.apply(balancer.frontends(services, slices, places, exposed))
+        places = balancer.assign(services, known, self.settings.balancer_addresses, free, free_udp)
+        exposed = balancer.expose(services, places, self.settings.expose, free, free_udp)
+        addresses: dict[tuple[str, str], list[str]] = {
+            key: [place.address, *([exposed[key]] if key in exposed else [])] for key, place in places.items()
+        }
+        rules = replace(compute(services, slices, self.settings.name, addresses), detours=balancer.detours(places))
+        await self._lead(frozenset(places[_key(each)].address for each in services if _by_udp(each, places)))
+        await self._apply_rules(host_ports.added(rules, openings))
+        gateway = str(self.settings.gateway)
+        fronts = balancer.frontends(services, slices, places, exposed, gateway=gateway)
+        await self._haproxy.apply([*fronts, *host_ports.frontends(openings)])
         self._haproxy.on_end(self._wake.set)
         async with self._applied:
-            self._routed = routed_pods(slices)
+            self._routed = routed_pods(slices) | {each.port.pod for each in openings}
             self._applied.notify_all()
+        self._host_ports.tell()
         self._complaints = {each for each in self._complaints if self.mirror.get(SERVICE, *each[0])}
         for service in services:
-            key = _key(service)
-            own = [places[key].address] if key in places else []
-            await self._tell(service, [*own, *([exposed[key]] if key in exposed else [])])
+            await self._tell(service, addresses.get(_key(service), []))
+
+    async def _free_udp(self, services: Collection[Obj], openings: Collection[Opening]) -> balancer.Free:
+        """Whether packets to an address and port may be led to a Service."""
+        wanted = any(balancer.balanced(each) and balancer.udp_ports(each) for each in services)
+        others = await loopback.taken(self.settings) if wanted else frozenset()
+        bound = {
+            (each.address, each.port) for each in (await asyncio.to_thread(list, listeners("udp")) if wanted else ())
+        }
+
+        def free(address: str, port: int) -> bool:
+            # An address in 127.0.0.0/8 is the Service's alone, whoever listens on all of the machine's.
+            everywhere = (ANY, port) in bound and not host_ports.loopback(address)
+            claimed = address in others or host_ports.claims(openings, "udp", address, port)
+            return not (everywhere or claimed or (address, port) in bound)
+
+        return free
+
+    async def _lead(self, addresses: frozenset[str]) -> None:
+        if addresses != self._led:
+            await loopback.lead(addresses, self.settings)
+            self._led = addresses
 
     async def _apply_rules(self, rules: Ruleset) -> None:
         if rules == self._rules:
@@ -187,9 +228,10 @@ class Network:
         sticky = any(target.affinity_seconds for target in rules.targets.values())
         known = await nft.remembered(self.settings.name) if sticky else {}
         await nft.apply(nft.render(rules, self.settings, nft.Kernel(self._sees_bridged, known)))
-        gone = _udp(self._rules) - _udp(rules)
+        gone, new = _udp(self._rules) - _udp(rules), _udp_ports(rules) - _udp_ports(self._rules)
         self._rules = rules
         await conntrack.forget_udp(sorted(gone))
+        await conntrack.forget_unled(sorted(new))
 
     async def _tell(self, service: Obj, addresses: list[str]) -> None:
         """Write the balancer's addresses into the status where they differ; tell of ports that others hold."""
@@ -208,8 +250,10 @@ class Network:
             return  # the change that caused it wakes us
         if addresses and addresses[0] not in (balancer.LOOPBACK, *known):
             ports = ", ".join(str(port["port"]) for port in service["spec"]["ports"])
-            message = f"Port {ports} is in use on {balancer.LOOPBACK}: reachable at {addresses[0]} instead"
-            self.record(service, "Normal", "AddressTaken", message)
+            reason, why = "AddressTaken", f"Port {ports} is in use on {balancer.LOOPBACK}"
+            if balancer.udp_ports(service):
+                reason, why = "AddressForUDP", f"By UDP no pod can be reached at {balancer.LOOPBACK}"
+            self.record(service, "Normal", reason, f"{why}: reachable at {addresses[0]} instead")
 
     def _complain(self, service: Obj, about: str, holds: bool, message: str) -> None:
         """Record it once for as long as it holds."""
@@ -233,6 +277,14 @@ class Network:
 def _udp(rules: Ruleset | None) -> frozenset[Endpoint]:
     targets = rules.targets.values() if rules else ()
     return frozenset(endpoint for target in targets if target.protocol == "udp" for endpoint in target.endpoints)
+
+
+def _udp_ports(rules: Ruleset | None) -> frozenset[int]:
+    return frozenset(at.port for at in (rules.host_ports if rules else ()) if at.protocol == "udp")
+
+
+def _by_udp(service: Obj, places: Mapping[balancer.Key, balancer.Place]) -> bool:
+    return _key(service) in places and bool(balancer.udp_ports(service))
 
 
 def _key(service: Obj) -> balancer.Key:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -18,6 +19,18 @@ _OUT = 0x23  # the bits of HAProxy's administrative state that keep a server fro
 
 Free = Callable[[str, int], bool]
 """Whether an address and port can be listened at, or is ours already."""
+
+
+class Around(IntEnum):
+    """Whether HAProxy listens at another port than clients use, to which nftables leads them."""
+
+    NEVER = 0
+    IF_TAKEN = 1
+    ALWAYS = 2
+
+
+def _always(address: str, port: int) -> bool:
+    return True
 
 
 class Key(NamedTuple):
@@ -61,34 +74,46 @@ def balanced(service: Obj) -> bool:
     return spec.get("type") == "LoadBalancer" and not spec.get("loadBalancerClass")
 
 
-def assign(services: Iterable[Obj], known: Mapping[Key, str], pool: str, free: Free) -> dict[Key, Place]:
+def assign(
+    services: Iterable[Obj], known: Mapping[Key, str], pool: str, free: Free, free_udp: Free = _always
+) -> dict[Key, Place]:
     """The place of each LoadBalancer Service: the address it has, else 127.0.0.1, else one of `pool`.
 
-    A Service that finds all of them taken gets none.
+    With UDP it is always one of `pool`: the kernel leads no packet from 127.0.0.1 to a pod. A Service that finds all of
+    them taken gets none.
     """
     wanting = sorted(((_key(service), service) for service in services if balanced(service)), key=lambda pair: pair[0])
     wanting.sort(key=lambda pair: pair[0] not in known)  # who has an address keeps it against newcomers
     used: set[tuple[str, int]] = set()
+    used_udp: set[tuple[str, int]] = set()
     found: dict[Key, Place] = {}
     for key, service in wanting:
-        ports = [port["port"] for port in _tcp(service)]
+        ports, packets = [port["port"] for port in _tcp(service)], udp_ports(service)
         for address, hidden in _candidates(key, known.get(key), pool):
-            listens = _listens(address, ports, used, free, hidden=hidden)
+            there = [(address, port) for port in packets]
+            if there and (
+                address == LOOPBACK or used_udp.intersection(there) or not all(free_udp(*at) for at in there)
+            ):
+                continue
+            # A kubelet on this machine drops what is sent to 127.0.0.0/8 from elsewhere and is not translated.
+            around = Around.ALWAYS if there else Around.IF_TAKEN if hidden else Around.NEVER
+            listens = _listens(address, ports, used, free, around)
             if listens is not None:
                 found[key] = Place(address, listens)
                 used.update((address, number) for pair in listens.items() for number in pair)
+                used_udp.update(there)
                 break
     return found
 
 
 def _listens(
-    address: str, ports: Iterable[int], used: Container[tuple[str, int]], free: Free, *, hidden: bool
+    address: str, ports: Iterable[int], used: Container[tuple[str, int]], free: Free, around: Around
 ) -> dict[int, int] | None:
-    """Where to listen for each port at this address: there, or (`hidden`) at another port; None if that cannot be."""
+    """Where to listen for each port at this address: there, or at another port; None if that cannot be."""
     found: dict[int, int] = {}
     for port in ports:
-        others = ((20000 + port + step) % 40000 + 20000 for step in range(16)) if hidden else ()
-        for number in (port, *others):
+        others = ((20000 + port + step) % 40000 + 20000 for step in range(1, 17)) if around else ()
+        for number in (*([] if around is Around.ALWAYS else [port]), *others):
             if (address, port) not in used and (address, number) not in used and free(address, number):
                 found[port] = number
                 break
@@ -98,16 +123,25 @@ def _listens(
 
 
 def frontends(
-    services: Iterable[Obj], slices: Iterable[Obj], places: Mapping[Key, Place], exposed: Mapping[Key, str]
+    services: Iterable[Obj],
+    slices: Iterable[Obj],
+    places: Mapping[Key, Place],
+    exposed: Mapping[Key, str],
+    *,
+    gateway: str,
 ) -> tuple[Frontend, ...]:
-    """Every port of the Services that have a place; `exposed` are further addresses."""
+    """Every TCP port of the Services that have a place; `exposed` are further addresses.
+
+    `gateway` is this host, like 127.0.0.0/8, where a Service has UDP too.
+    """
     by_service = group(slices)
     found = []
     for service in services:
         key = _key(service)
         if key not in places or not balanced(service):
             continue
-        sources = tuple(service["spec"].get("loadBalancerSourceRanges") or ())
+        ranges = service["spec"].get("loadBalancerSourceRanges") or ()
+        sources = (*ranges, gateway) if ranges and udp_ports(service) else tuple(ranges)
         for port in _tcp(service):
             servers = tuple(sorted(set(ready(by_service.get(key, ()), port.get("name") or "", "TCP"))))
             place = places[key]
@@ -118,13 +152,17 @@ def frontends(
     return tuple(sorted(found, key=lambda each: (each.service, each.port)))
 
 
-def expose(services: Iterable[Obj], places: Mapping[Key, Place], address: str, free: Free) -> dict[Key, str]:
+def expose(
+    services: Iterable[Obj], places: Mapping[Key, Place], address: str, free: Free, free_udp: Free = _always
+) -> dict[Key, str]:
     """The further address of those Services whose ports are all free there (and no earlier one's)."""
-    used: set[int] = set()
+    used: set[tuple[str, int]] = set()
     found: dict[Key, str] = {}
     for key, service in sorted(((_key(service), service) for service in services), key=lambda pair: pair[0]):
-        ports = {port["port"] for port in _tcp(service)}
-        if address and key in places and not ports & used and all(free(address, port) for port in ports):
+        ports = {("TCP", port["port"]) for port in _tcp(service)} | {("UDP", port) for port in udp_ports(service)}
+        if not address or key not in places or ports & used:
+            continue
+        if all((free if protocol == "TCP" else free_udp)(address, port) for protocol, port in ports):
             found[key] = address
             used |= ports
     return found
@@ -263,10 +301,16 @@ def is_http(port: Mapping[str, Any]) -> bool:
     return not name.startswith("https") and port["port"] in HTTP_PORTS
 
 
-def bound(config: str) -> frozenset[tuple[str, int]]:
-    """The addresses and ports that a configuration made by `render` listens at."""
-    binds = (line.split()[1] for line in config.splitlines() if line.startswith("  bind "))
-    return frozenset((address, int(port)) for address, _, port in (bind.rpartition(":") for bind in binds))
+def bound(config: str) -> dict[tuple[str, int], str]:
+    """The addresses and ports that a configuration made by `render` listens at, and for which frontend."""
+    found, name = {}, ""
+    for words in map(str.split, config.splitlines()):
+        if words[0] == "listen":
+            name = words[1]
+        elif words[0] == "bind":
+            address, _, port = words[1].rpartition(":")
+            found[address, int(port)] = name
+    return found
 
 
 def _key(service: Obj) -> Key:
@@ -276,6 +320,10 @@ def _key(service: Obj) -> Key:
 def _tcp(service: Obj) -> Iterator[Mapping[str, Any]]:
     """HAProxy carries no other protocol."""
     return (port for port in service["spec"].get("ports") or () if port.get("protocol", "TCP") == "TCP")
+
+
+def udp_ports(service: Obj) -> list[int]:
+    return [port["port"] for port in service["spec"].get("ports") or () if port.get("protocol") == "UDP"]
 
 
 def _candidates(key: Key, known: str | None, pool: str) -> Iterator[tuple[str, bool]]:

@@ -9,6 +9,7 @@ from wherry import process
 from wherry.network.ruleset import Endpoint
 
 _OPENING = ("-p", "tcp", "--state", "SYN_SENT")
+_IN_VAIN = re.compile(r"\bdst=(\S+) [^\[\n]*\[UNREPLIED\]")
 _REPLY = re.compile(r"\bsrc=\S+ .*?\bsrc=(\S+)")
 
 
@@ -18,6 +19,15 @@ async def forget_udp(gone: Iterable[Endpoint]) -> None:
         # Fails when there is nothing to delete.
         where = ("--reply-src", address, "--reply-port-src", str(port))
         await process.run("conntrack", "-D", "-p", "udp", *where, check=False)
+
+
+async def forget_unled(ports: Iterable[int]) -> None:
+    """Let UDP clients be translated who have sent to these ports, in vain, before that led anywhere."""
+    for port in ports:
+        listed = await process.run("conntrack", "-L", "-p", "udp", "--orig-port-dst", str(port), check=False)
+        for address in sorted(set(_IN_VAIN.findall(listed.stdout))):
+            where = ("--orig-dst", address, "--orig-port-dst", str(port))
+            await process.run("conntrack", "-D", "-p", "udp", *where, check=False)
 
 
 @dataclass

@@ -33,8 +33,8 @@ class HAProxy:
         self._found = 0  # the master's process id, once seen
         self._watched, self._pidfd = 0, -1
 
-    async def held(self) -> frozenset[tuple[str, int]]:
-        """What the running HAProxy listens at."""
+    async def held(self) -> dict[tuple[str, int], str]:
+        """What the running HAProxy listens at, and for which frontend."""
         wanted = balancer.bound(await asyncio.to_thread(self._current))
         if await asyncio.to_thread(self.pid):
             return wanted
@@ -43,7 +43,7 @@ class HAProxy:
             async with asyncio.timeout(1.0):
                 while not all(can_listen(address, port) for address, port in wanted):  # noqa: ASYNC110 - as below
                     await asyncio.sleep(0.01)
-        return frozenset()
+        return {}
 
     def pid(self) -> int:
         """The master's process id, 0 if it does not run. Blocking."""

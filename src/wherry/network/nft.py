@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from wherry import process
-from wherry.network.ruleset import Ruleset, Target
+from wherry.network.ruleset import ANY, Ruleset, Target
 from wherry.network.settings import NetworkSettings
 
 
@@ -39,10 +39,11 @@ def render(rules: Ruleset, settings: NetworkSettings, kernel: Kernel = Kernel())
     blocks = [
         _map("services", "ipv4_addr . inet_proto . inet_service", services),
         _map("node_ports", "inet_proto . inet_service", ports),
+        *_host_ports(rules),
         *_detours(rules),
         *_hairpins(rules),
-        *(block for name, target in sorted(rules.targets.items()) for block in _target(name, target, kernel)),
-        *_hooks(settings, kernel, detours=bool(rules.detours)),
+        *(block for name, target in sorted(rules.targets.items()) for block in _target(name, target, settings, kernel)),
+        *_hooks(rules, settings, kernel),
     ]
     body = "\n".join(line for block in blocks for line in block)
     # A table must exist to be deleted.
@@ -77,30 +78,37 @@ async def remove(name: str) -> None:
     await apply(f"{table} {{}}\ndelete {table}\n")
 
 
-def _hooks(settings: NetworkSettings, kernel: Kernel, *, detours: bool) -> Iterable[list[str]]:
+def _hooks(rules: Ruleset, settings: NetworkSettings, kernel: Kernel) -> Iterable[list[str]]:
     """The chains that the kernel calls."""
     service = "ip daddr . meta l4proto . th dport vmap @services"
-    node_port = "fib daddr type local meta l4proto . th dport vmap @node_ports"
-    outside = [f'iifname "{settings.bridge}" {node_port}']
+    at = "ip daddr . meta l4proto . th dport vmap @host_addresses"
+    local = "fib daddr type local meta l4proto . th dport vmap"
+    # To 127.0.0.0/8 no packet comes from elsewhere, and none from there leaves for a pod (route_localnet stays off).
+    away = "ip daddr != 127.0.0.0/8"
+    host = [f"{away} {local} @host_ports"] if rules.host_ports else []
+    inward = [*([f"{away} {at}"] if host else []), *host, f"{local} @node_ports"]
+    outside = [f'iifname "{settings.bridge}" {rule}' for rule in inward]
     if settings.expose == str(IPv4Address(0)):
-        outside = [node_port]
+        outside = inward
     elif settings.expose:
-        outside.append(f"ip daddr {settings.expose} {node_port}")
+        outside += [f"ip daddr {settings.expose} {rule}" for rule in inward]
     yield _chain("prerouting", ["type nat hook prerouting priority dstnat; policy accept;", service, *outside])
-    # From 127.0.0.0/8 no packet may leave for a pod (route_localnet stays off), so node ports are not there.
-    local = f"ip daddr != 127.0.0.0/8 {node_port}"
-    around = ["meta l4proto tcp dnat ip to ip daddr . tcp dport map @detours"] if detours else []
-    yield _chain("output", ["type nat hook output priority -100; policy accept;", *around, service, local])
+    around = ["meta l4proto tcp dnat ip to ip daddr . tcp dport map @detours"] if rules.detours else []
+    # Balancers' addresses in 127.0.0.0/8 work from this host: `loopback` gives its packets to them another source.
+    own = [*([at] if host else []), *host, f"{away} {local} @node_ports"]
+    yield _chain("output", ["type nat hook output priority -100; policy accept;", *around, service, *own])
     # A pod's answer to itself must pass by here to be translated back, and to others where bridged packets do not.
     pair = "ip saddr . ip daddr @hairpins"
     if not kernel.sees_bridged:
         pair = f"ip saddr {settings.pods} ip daddr {settings.pods}"
+    # By lo goes what this host sends from the bridge's address to a balancer's.
+    outward = f'ip saddr {settings.pods} ip daddr != {settings.pods} oifname != {{ "lo", "{settings.bridge}" }}'
     yield _chain(
         "postrouting",
         [
             "type nat hook postrouting priority srcnat; policy accept;",
             f"{pair} ct status dnat masquerade",
-            f'ip saddr {settings.pods} ip daddr != {settings.pods} oifname != "{settings.bridge}" masquerade',
+            f"{outward} masquerade",
         ],
     )
     yield _chain("refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmp port-unreachable"])
@@ -108,6 +116,17 @@ def _hooks(settings: NetworkSettings, kernel: Kernel, *, detours: bool) -> Itera
     for hook in ("forward", "filter_output"):
         name = hook.removeprefix("filter_")
         yield _chain(hook, [f"type filter hook {name} priority filter; policy accept;", refuse])
+
+
+def _host_ports(rules: Ruleset) -> Iterable[list[str]]:
+    """At one address, and at all of them. Who returns from the chain goes to whoever listens on this machine."""
+    if not rules.host_ports:
+        return
+    verdicts = [(at, f"goto {table_name(name)}" if name else "return") for at, name in sorted(rules.host_ports.items())]
+    one = [f"{at.address} . {at.protocol} . {at.port} : {verdict}" for at, verdict in verdicts if at.address != ANY]
+    all = [f"{at.protocol} . {at.port} : {verdict}" for at, verdict in verdicts if at.address == ANY]
+    yield _map("host_addresses", "ipv4_addr . inet_proto . inet_service", one)
+    yield _map("host_ports", "inet_proto . inet_service", all)
 
 
 def _detours(rules: Ruleset) -> Iterable[list[str]]:
@@ -121,13 +140,16 @@ def _hairpins(rules: Ruleset) -> Iterable[list[str]]:
     yield _set("hairpins", "type ipv4_addr . ipv4_addr", [f"{address} . {address}" for address in addresses])
 
 
-def _target(name: str, target: Target, kernel: Kernel) -> Iterable[list[str]]:
+def _target(name: str, target: Target, settings: NetworkSettings, kernel: Kernel) -> Iterable[list[str]]:
     """The chain that picks one endpoint; with affinity also each endpoint's clients, and how they are led to it."""
     chain, ends = table_name(name), target.endpoints
+    # This host itself is always allowed, as it is by HAProxy.
+    allowed = ", ".join(("127.0.0.0/8", str(settings.gateway), *target.sources))
+    only = [f"ip saddr != {{ {allowed} }} drop"] if target.sources else []
     if not target.affinity_seconds:
         choices = ", ".join(f"{index} : {address} . {port}" for index, (address, port) in enumerate(ends))
         pick = f"numgen random mod {len(ends)} map {{ {choices} }}"
-        yield _chain(chain, [f"meta l4proto {target.protocol} dnat ip to {pick}"])
+        yield _chain(chain, [*only, f"meta l4proto {target.protocol} dnat ip to {pick}"])
         return
     own = [f"{chain}/{address}/{port}" for address, port in ends]
     for (address, port), each in zip(ends, own, strict=True):
@@ -141,7 +163,7 @@ def _target(name: str, target: Target, kernel: Kernel) -> Iterable[list[str]]:
         yield _chain(each, [f"update @{each} {{ ip saddr }}", lead])
     choices = ", ".join(f"{index} : goto {each}" for index, each in enumerate(own))
     returning = [f"ip saddr @{each} goto {each}" for each in own]
-    yield _chain(chain, [*returning, f"numgen random mod {len(own)} vmap {{ {choices} }}"])
+    yield _chain(chain, [*only, *returning, f"numgen random mod {len(own)} vmap {{ {choices} }}"])
 
 
 def _set(name: str, words: str, elements: list[str]) -> list[str]:

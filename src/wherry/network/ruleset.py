@@ -4,8 +4,9 @@ A `Ruleset` says where a new connection to a cluster IP or a node port goes; `nf
 LoadBalancers are reached is in `haproxy`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wherry.objects import Obj
@@ -13,6 +14,7 @@ from wherry.objects import Obj
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"  # the Service is some other proxy's
 
+ANY = "0.0.0.0"  # noqa: S104  all addresses of this machine but its loopback ones
 _THREE_HOURS = 10800
 
 
@@ -28,6 +30,7 @@ class Target:
     protocol: str  # tcp, udp, sctp
     endpoints: tuple[Endpoint, ...]
     affinity_seconds: int = 0  # a client keeps its endpoint for so long after its last connection
+    sources: tuple[str, ...] = ()  # networks of allowed clients; all if empty
 
 
 class ServiceAddress(NamedTuple):
@@ -49,17 +52,28 @@ class Ruleset:
     services: Mapping[ServiceAddress, str] = field(default_factory=dict)  # -> name of a target
     node_ports: Mapping[NodePort, str] = field(default_factory=dict)  # -> name of a target
     detours: Mapping[Endpoint, Endpoint] = field(default_factory=dict)  # of this host's connections to a load balancer
+    # Ports at this machine's addresses -> name of a target, or "" where a program of the machine listens itself.
+    host_ports: Mapping[ServiceAddress, str] = field(default_factory=dict)
 
     def endpoints(self) -> frozenset[Endpoint]:
         return frozenset(endpoint for target in self.targets.values() for endpoint in target.endpoints)
 
 
-def compute(services: Iterable[Obj], slices: Iterable[Obj], node: str) -> Ruleset:
-    """The rules for this state on `node` (which matters to the traffic policy Local)."""
+def compute(
+    services: Iterable[Obj],
+    slices: Iterable[Obj],
+    node: str,
+    balancers: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({}),
+) -> Ruleset:
+    """The rules for this state on `node` (which matters to the traffic policy Local).
+
+    `balancers` are the addresses of LoadBalancer Services: their UDP ports are led from here, as HAProxy has no UDP.
+    """
     by_service = group(slices)
     targets: dict[str, Target] = {}
     addresses: dict[ServiceAddress, str] = {}
     node_ports: dict[NodePort, str] = {}
+    host_ports: dict[ServiceAddress, str] = {}
     for service in services:
         if not proxied(service):
             continue
@@ -76,7 +90,22 @@ def compute(services: Iterable[Obj], slices: Iterable[Obj], node: str) -> Rulese
             if external.endpoints and port.get("nodePort"):
                 targets[outer] = external
                 node_ports[NodePort(internal.protocol, port["nodePort"])] = outer
-    return Ruleset(targets, addresses, node_ports)
+            places = balancers.get((meta["namespace"], meta["name"]), ()) if external.protocol == "udp" else ()
+            if external.endpoints and places:
+                sources = tuple(spec.get("loadBalancerSourceRanges") or ())
+                targets[f"{name}/balancer"] = replace(external, sources=sources)
+                host_ports.update((ServiceAddress(each, "udp", port["port"]), f"{name}/balancer") for each in places)
+    return Ruleset(targets, addresses, node_ports, host_ports=host_ports)
+
+
+def given_node_ports(services: Iterable[Obj]) -> frozenset[NodePort]:
+    """All that Services have, with endpoints or without."""
+    return frozenset(
+        NodePort(port.get("protocol", "TCP").lower(), port["nodePort"])
+        for service in services
+        for port in service["spec"].get("ports") or ()
+        if port.get("nodePort")
+    )
 
 
 def proxied(service: Obj) -> bool:

@@ -112,10 +112,6 @@ class Execute:
             memory.failed("", "FailedCreatePodSandBox", str(error), self._now)
             return
         memory.worked("")
-        asked = sorted({port.host_port for port in spec.ports if port.host_port})
-        if asked:
-            said = f"hostPort is not supported on this node, and not opened: {', '.join(map(str, asked))}"
-            self.tell_once("hostport", "Warning", "HostPortIgnored", f"{said}; use a Service")
 
     async def pull(self, name: str) -> None:
         memory, container = self.memory, spec_of(self.memory.pod, name)

@@ -14,7 +14,7 @@ from wherry.host.doctor.network import judge as judge_network
 from wherry.host.doctor.node import judge as judge_node
 from wherry.host.launch import Engine
 from wherry.host.preflight import Route
-from wherry.host.processes import Process
+from wherry.listeners import Process
 
 VERSIONS = {"containerd": "1.7.24", "runc": "1.3.3", "haproxy": "2.6.12", "nft": "1.0.6"}
 GOOD = Facts(

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from wherry.network.balancer import (
 )
 from wherry.network.haproxy import HAProxy, can_listen
 from wherry.network.ruleset import Endpoint
+from wherry.objects import Obj
 
 KEY = Key("default", "web-app")
 POOL = "127.80.0.0/16"
@@ -60,6 +62,46 @@ def test_an_exposed_address_is_given_once_per_port_and_only_where_it_is_free() -
     assert expose(both, places, "", lambda address, port: True) == {}
 
 
+def test_the_port_of_a_detour_is_another_one() -> None:
+    for port in (1, 53, 20000, 45000, 65535):
+        ports = [{"port": port, "protocol": "UDP"}, {"port": port, "protocol": "TCP"}]
+        place = assign([service(type="LoadBalancer", ports=ports)], {}, POOL, lambda *at: True)[KEY]
+        assert place.listens[port] not in (port, 0)
+        assert place.listens[port] < 65536
+
+
+UDP = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]
+
+
+def test_with_udp_the_address_is_one_of_the_pool_and_tcp_gets_there_by_a_detour() -> None:
+    balanced = [service(type="LoadBalancer", ports=UDP)]
+    place = assign(balanced, {KEY: "127.0.0.1"}, POOL, lambda address, port: True)[KEY]
+    assert place.address.startswith("127.80.")
+    assert place.listens.keys() == {53}
+    assert place.listens[53] != 53
+    moved = assign(balanced, {}, POOL, lambda *at: True, lambda address, port: address != place.address)[KEY]
+    assert moved.address not in (place.address, "127.0.0.1")
+    assert assign(balanced, {}, POOL, lambda *at: True, lambda *at: False) == {}
+
+
+def test_an_exposed_address_needs_its_udp_ports_free_too() -> None:
+    balanced = [service(type="LoadBalancer", ports=UDP)]
+    places = assign(balanced, {}, POOL, lambda *at: True)
+    assert expose(balanced, places, "192.0.2.1", lambda *at: True) == {KEY: "192.0.2.1"}
+    assert expose(balanced, places, "192.0.2.1", lambda *at: True, lambda *at: False) == {}
+
+
+def test_clients_of_an_address_with_udp_come_from_the_gateway_and_are_allowed() -> None:
+    spec: dict[str, Any] = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"]}
+
+    def sources(balanced: Obj) -> tuple[str, ...]:
+        (front,) = frontends([balanced], [], {KEY: Place("127.80.9.9", {53: 53, 80: 80})}, {}, gateway="10.85.0.1")
+        return front.sources
+
+    assert sources(service(**spec, ports=UDP)) == ("192.0.2.0/24", "10.85.0.1")
+    assert sources(service(**spec)) == ("192.0.2.0/24",)
+
+
 def test_two_services_never_share_a_port() -> None:
     both = [service(type="LoadBalancer"), service("other", type="LoadBalancer")]
     assert len({place.address for place in assign(both, {}, POOL, lambda address, port: True).values()}) == 2
@@ -75,7 +117,7 @@ def test_http_by_app_protocol_then_name_then_number() -> None:
 def fronts(*addresses: str, address: str = "127.80.9.9", port: int = 80) -> tuple[Frontend, ...]:
     balanced = [service(type="LoadBalancer", ports=[{"name": "http", "port": port, "protocol": "TCP"}])]
     slices = [slice_of("web-app", *map(endpoint, addresses))]
-    return frontends(balanced, slices, {KEY: Place(address, {port: port})}, {})
+    return frontends(balanced, slices, {KEY: Place(address, {port: port})}, {}, gateway="10.85.0.1")
 
 
 def test_who_has_a_seat_keeps_it_and_the_one_just_left_is_taken_last() -> None:
@@ -133,7 +175,7 @@ async def test_haproxy_is_told_of_endpoints_without_a_reload_and_adopted_and_end
         await first.apply(fronts(address=at, port=port))
         pid, worker = first.pid(), await first.worker()
         assert pid
-        assert await first.held() == {(at, port)}
+        assert await first.held() == {(at, port): fronts(port=port)[0].name}
         assert (await ask(at, port)).startswith(b"HTTP/1.1 503")  # nobody listens behind it
         again = HAProxy(tmp_path)
         await again.apply(fronts("127.80.9.10", address=at, port=port))
@@ -157,7 +199,7 @@ async def test_the_end_of_haproxy_is_told_at_once_and_its_ports_are_free_then(tm
         haproxy.on_end(ended.set)
         os.kill(haproxy.pid(), signal.SIGKILL)
         await asyncio.wait_for(ended.wait(), 5)
-        assert await haproxy.held() == frozenset()
+        assert await haproxy.held() == {}
         assert can_listen(at, port)
         await haproxy.apply(fronts(address=at, port=port))
         assert (await ask(at, port)).startswith(b"HTTP/1.1 503")

@@ -1,7 +1,10 @@
 """Which endpoints a Service's addresses lead to."""
 
+from typing import Any
+
 from tests.unit.network.objects import endpoint, service, slice_of
-from wherry.network.ruleset import Endpoint, NodePort, ServiceAddress, compute, routed_pods
+from wherry.network.ruleset import Endpoint, NodePort, ServiceAddress, Target, compute, routed_pods
+from wherry.objects import Obj
 
 ADDRESS = ServiceAddress("10.96.0.10", "tcp", 80)
 
@@ -39,3 +42,24 @@ def test_policy_local_sends_node_ports_to_this_node_only() -> None:
     assert len(rules.targets[rules.services[ADDRESS]].endpoints) == 2
     outer = rules.node_ports[NodePort("tcp", 30080)]
     assert rules.targets[outer].endpoints == (Endpoint("10.85.0.2", 8080),)
+
+
+def by_udp(**spec: Any) -> Obj:
+    ports = [{"name": "http", "protocol": "UDP", "port": 53, "targetPort": 8080}]
+    return service(type="LoadBalancer", ports=ports, **spec)
+
+
+def test_udp_of_a_load_balancer_is_led_from_each_of_its_addresses() -> None:
+    slices = [
+        {**slice_of("web-app", endpoint("10.85.0.2")), "ports": [{"name": "http", "protocol": "UDP", "port": 8080}]}
+    ]
+    places = {("default", "web-app"): ["127.80.1.2", "192.0.2.1"]}
+    rules = compute([by_udp(loadBalancerSourceRanges=["192.0.2.0/24"])], slices, "one", places)
+    name = "service/default/web-app/udp/53/balancer"
+    assert rules.host_ports == {
+        ServiceAddress("127.80.1.2", "udp", 53): name,
+        ServiceAddress("192.0.2.1", "udp", 53): name,
+    }
+    assert rules.targets[name] == Target("udp", (Endpoint("10.85.0.2", 8080),), sources=("192.0.2.0/24",))
+    assert not compute([by_udp()], [], "one", places).host_ports
+    assert not compute([service(type="LoadBalancer")], slices, "one", places).host_ports  # TCP is HAProxy's

@@ -279,12 +279,3 @@ async def test_a_pod_beyond_what_the_node_has_is_rejected(node: TestNode, tmp_pa
         await node.until(lambda: node.status().get("phase") == "Failed")
     assert node.status()["reason"] == "OutOfcpu"
     assert node.called("run_sandbox") == []
-
-
-async def test_a_host_port_that_is_not_opened_is_told(node: TestNode) -> None:
-    async with node.running():
-        await node.api.create(pod(containers=[container(ports=[{"containerPort": 80, "hostPort": 8080}])]))
-        await node.until(node.ready)
-    assert node.said("HostPortIgnored") == [
-        "hostPort is not supported on this node, and not opened: 8080; use a Service"
-    ]

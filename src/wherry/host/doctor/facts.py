@@ -14,7 +14,8 @@ from pathlib import Path
 from wherry.config import Config
 from wherry.host.launch import Engine, running
 from wherry.host.preflight import Route, missing_packages, routes
-from wherry.host.processes import Process, port_holder
+from wherry.host.processes import port_holder
+from wherry.listeners import Process
 from wherry.process import ProgramError, run
 
 SECONDS = 5.0
