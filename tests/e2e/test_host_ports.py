@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from http.client import HTTPException
 
 import pytest
 
@@ -59,10 +60,15 @@ def answers(address: str, port: int, seconds: float = 10) -> str:
 
 
 def refused(address: str, port: int) -> bool:
-    try:
-        socket.create_connection((address, port), timeout=2).close()
-    except ConnectionRefusedError:
-        return True
+    """Nobody listens there any more, at the latest in a moment: HAProxy does until its pod is gone."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((address, port), timeout=2).close()
+        except ConnectionRefusedError:
+            return True
+        except ConnectionResetError:  # it was just ending
+            continue
     return False
 
 
@@ -104,19 +110,51 @@ def test_a_host_port_of_one_address_is_open_only_there(engine: Engine) -> None:
         assert answers("127.0.0.1", port) == "inner"
 
 
+def answered(address: str, port: int) -> bool:
+    try:
+        ask(address, port)
+    except (OSError, HTTPException):
+        return False
+    return True
+
+
 def test_a_pod_that_ends_is_out_of_its_host_port_before_it_is_told_to_stop(engine: Engine) -> None:
+    """Who is connected already, by HAProxy or by the kernel, gets an answer still."""
     port, at = free_port(), gateway(engine)
     stays = opened(web("stays"), port)  # its program, the first in its namespace, takes no notice of SIGTERM
-    stays["spec"]["terminationGracePeriodSeconds"] = 6
-    stays["spec"]["containers"][0]["lifecycle"] = {"preStop": {"exec": {"command": ["sh", "-c", "touch /tmp/told"]}}}
-    with running(engine, stays):
+    stays["spec"]["terminationGracePeriodSeconds"] = 10
+    with running(engine, stays), contextlib.ExitStack() as stack:
         own = get(engine, "pod stays", ".status.podIP")
         assert answers("127.0.0.1", port) == answers(at, port) == "stays"
+        clients = [
+            stack.enter_context(socket.create_connection((address, port), timeout=5)) for address in ("127.0.0.1", at)
+        ]
+        for client in clients:
+            client.sendall(b"GET /cgi-bin/who HTTP/1.0\r\n")
         engine.kubectl("delete", "pod", "stays", "--wait=false")
         deadline = time.monotonic() + 5
-        while not (refused("127.0.0.1", port) and refused(at, port)):
+        while answered("127.0.0.1", port) or answered(at, port):
             assert time.monotonic() < deadline, "the port is still open"
         assert ask(own, 5000)[0] == "stays"
+        assert "Killing" not in pods.order(engine, "stays")
+        for client in clients:
+            client.sendall(b"\r\n")
+            assert b" 200 OK" in client.recv(1000)
+    assert refused("127.0.0.1", port)
+
+
+def test_a_host_port_stays_open_when_the_engine_is_started_anew(engine: Engine) -> None:
+    port, at = free_port(), gateway(engine)
+    with running(engine, opened(web("stays"), port)):
+        assert answers("127.0.0.1", port) == answers(at, port) == "stays"
+        stopped = engine.wherry("node", "stop")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        assert answers("127.0.0.1", port) == answers(at, port) == "stays"
+        started = engine.wherry("node", "start")
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert ask_from(engine, "stays", at, port)[0] == "stays"
+        assert answers("127.0.0.1", port) == answers(at, port) == "stays"
+        assert "HostPortNotOpened" not in pods.order(engine, "stays")
 
 
 def test_a_port_that_a_program_has_is_told_with_its_name_and_opened_when_it_ends(engine: Engine) -> None:
@@ -135,6 +173,17 @@ def test_a_port_that_a_program_has_is_told_with_its_name_and_opened_when_it_ends
             engine.kubectl("delete", "pod", "waits", "--timeout=40s")
 
 
+def asked_from(engine: Engine, caller: str, address: str, port: int) -> str:
+    """The name in the answer to a datagram of another pod."""
+    script = f"""import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.connect(("{address}", {port}))
+    client.settimeout(3)
+    client.send(b"?")
+    print(client.recv(100).decode().split()[0])"""
+    return engine.kubectl("exec", caller, "--", "/usr/bin/python3", "-c", script).strip()
+
+
 def test_a_host_port_by_udp_is_reached_also_by_who_has_sent_too_early(engine: Engine) -> None:
     port, at = free_port(socket.SOCK_DGRAM), gateway(engine)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -144,8 +193,9 @@ def test_a_host_port_by_udp_is_reached_also_by_who_has_sent_too_early(engine: En
         client.send(b"too early")
         with pytest.raises(ConnectionRefusedError):
             client.recv(100)
-        with running(engine, opened(echo("echoes"), port, "UDP")):
+        with running(engine, opened(echo("echoes"), port, "UDP"), echo("asks")):
             assert exchange(client) == "echoes"
+            assert asked_from(engine, "asks", at, port) == asked_from(engine, "echoes", at, port) == "echoes"
             (said,) = pods.said(engine, "echoes", "HostPort")
             assert said == f"hostPort {port}/UDP is not reached at 127.0.0.1; use {at}"
 

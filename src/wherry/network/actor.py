@@ -176,7 +176,7 @@ class Network:
         openings = await self._host_ports.decide(services, held, self._rules or Ruleset())
 
         def free(address: str, port: int) -> bool:
-            claimed = host_ports.claims(openings, "tcp", address, port)
+            claimed = host_ports.claims([*openings, *self._host_ports.closing], "tcp", address, port)
             return not claimed and ((address, port) in held or can_listen(address, port))
 
         free_udp = await self._free_udp(services, openings)
@@ -191,7 +191,7 @@ class Network:
         await self._apply_rules(host_ports.added(rules, openings))
         gateway = str(self.settings.gateway)
         fronts = balancer.frontends(services, slices, places, exposed, gateway=gateway)
-        await self._haproxy.apply([*fronts, *host_ports.frontends(openings)])
+        await self._haproxy.apply([*fronts, *host_ports.frontends(openings, self._host_ports.closing)])
         self._haproxy.on_end(self._wake.set)
         async with self._applied:
             self._routed = routed_pods(slices) | {each.port.pod for each in openings}

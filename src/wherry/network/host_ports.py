@@ -44,8 +44,9 @@ class Opening:
     taken: bool = False  # it would be opened further if another program ended
 
     @property
-    def binding(self) -> tuple[str, int]:
-        return self.loopback, self.port.at.port
+    def listens(self) -> Endpoint:
+        """Where HAProxy does, if it does."""
+        return Endpoint(self.loopback, self.port.at.port)
 
 
 def asks(pod: Obj) -> bool:
@@ -133,13 +134,14 @@ def added(rules: Ruleset, openings: Iterable[Opening]) -> Ruleset:
     return replace(rules, targets=targets, host_ports=ports)
 
 
-def frontends(openings: Iterable[Opening]) -> tuple[Frontend, ...]:
-    """What HAProxy has to do for them."""
+def frontends(openings: Iterable[Opening], closing: Iterable[Opening] = ()) -> tuple[Frontend, ...]:
+    """What HAProxy has to do for them; those of `closing` keep their connections until the pod is gone."""
     return tuple(
-        Frontend(Key(PREFIX, address), port, (Endpoint(address, port),), False, (each.port.to,))
-        for each in openings
-        for address, port in [each.binding]
-        if address
+        Frontend(Key(PREFIX, each.loopback), each.port.at.port, (each.listens,), False, servers)
+        for all, served in ((openings, True), (closing, False))
+        for each in all
+        for servers in [(each.port.to,) if served else ()]
+        if each.loopback
     )
 
 

@@ -12,6 +12,7 @@ from wherry.network.host_ports import HostPort, Opening
 from wherry.network.ruleset import NodePort, Ruleset, given_node_ports
 from wherry.network.settings import NetworkSettings
 from wherry.objects import Obj
+from wherry.objects.pods import finished, terminating
 
 Record = Callable[[Obj, str, str, str], None]
 _Held = Mapping[tuple[str, int], str]
@@ -24,6 +25,7 @@ class HostPorts:
     mirror: Mirror
     settings: NetworkSettings
     record: Record
+    closing: list[Opening] = field(default_factory=list)  # HAProxy has connections to pods that end, and takes no more
     _open: Mapping[HostPort, Opening] = field(default_factory=dict)
     _told: dict[HostPort, tuple[str, ...]] = field(default_factory=dict)
 
@@ -51,8 +53,14 @@ class HostPorts:
             node_ports, gateway = given_node_ports(services), str(self.settings.gateway)
             for port in new:
                 before[port] = host_ports.opening(port, taken, node_ports, gateway, _here)
+        last = [*self._open.values(), *self.closing]
+        self.closing = [each for each in last if each.loopback and each.port not in before and self._ends(each.port)]
         self._open = {port: before[port] for port in wanted}
         return list(self._open.values())
+
+    def _ends(self, port: HostPort) -> bool:
+        pod = self.mirror.by_uid(port.pod)
+        return pod is not None and terminating(pod) and not finished(pod)
 
     def tell(self) -> None:
         """Record what a pod's author has to know, once."""

@@ -121,6 +121,12 @@ def test_haproxy_listens_at_the_loopback_address_in_tcp_mode() -> None:
     assert "listen pod:127.0.0.1:8080\n  bind 127.0.0.1:8080\n  mode tcp\n  server s1 10.85.0.9:80\n" in config
 
 
+def test_a_pod_that_ends_gets_no_more_connections_and_keeps_its_frontend() -> None:
+    (front,) = frontends([], [Opening(port(), packets=True, loopback="127.0.0.1")])
+    (before,) = frontends([Opening(port(), packets=True, loopback="127.0.0.1")])
+    assert (front.name, front.binds, front.servers) == (before.name, before.binds, ())
+
+
 def test_no_service_gets_what_a_pod_has() -> None:
     openings = [Opening(port(), packets=True, loopback="127.0.0.1")]
     assert claims(openings, "tcp", "127.0.0.1", 8080)
