@@ -158,8 +158,9 @@ class Network:
         """Wait until the state without this pod is the mirror's, and applied."""
 
         def out() -> bool:
-            listed = routed_pods(self.mirror.list(SLICE)) | self._host_ports.wanting()
-            return self._routed is not None and uid not in self._routed and uid not in listed
+            if self._routed is None or uid in self._routed or self._host_ports.wants(uid):
+                return False
+            return uid not in routed_pods(self.mirror.list(SLICE))
 
         self._leaving += 1
         self._hurry.set()

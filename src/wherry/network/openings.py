@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wherry.client.mirror import Mirror
@@ -34,14 +34,17 @@ class HostPorts:
         """Whether a pod waits for a port that a program of this machine has."""
         return any(each.taken for each in self._open.values())
 
-    def wanting(self) -> frozenset[str]:
-        """The uids of pods that want host ports by the mirror's state of this moment."""
-        return frozenset(each.pod for each in host_ports.wanted(self.mirror.list("Pod")))
+    def wants(self, uid: str) -> bool:
+        """Whether this pod wants host ports by the mirror's state of this moment."""
+        pod = self.mirror.by_uid(uid)
+        return pod is not None and bool(host_ports.wanted([pod]))
 
     async def decide(self, services: Iterable[Obj], held: _Held, rules: Ruleset) -> list[Opening]:
         """How each is open from now on. `held` is HAProxy's, `rules` are those applied last."""
-        wanted = host_ports.wanted(self.mirror.list("Pod"))
-        before = {port: self._open[port] for port in wanted if port in self._open and not self._open[port].problems}
+        wanted, node_ports = host_ports.wanted(self.mirror.list("Pod")), given_node_ports(services)
+        before = {
+            port: self._open[port] for port in wanted if port in self._open and self._keeps(port, node_ports, held)
+        }
         new = [port for port in wanted if port not in before]
         if new:
             asked = {NodePort(each.at.protocol, each.at.port) for each in new}
@@ -50,13 +53,18 @@ class HostPorts:
                 if name.startswith("service/"):  # nobody listens there for the kernel to tell
                     who = "the Service " + "/".join(name.split("/")[1:3])
                     taken.setdefault(NodePort(at.protocol, at.port), []).append((at.address, who))
-            node_ports, gateway = given_node_ports(services), str(self.settings.gateway)
             for port in new:
-                before[port] = host_ports.opening(port, taken, node_ports, gateway, _here)
+                before[port] = host_ports.opening(port, taken, node_ports, str(self.settings.gateway), _here)
         last = [*self._open.values(), *self.closing]
         self.closing = [each for each in last if each.loopback and each.port not in before and self._ends(each.port)]
         self._open = {port: before[port] for port in wanted}
         return list(self._open.values())
+
+    def _keeps(self, port: HostPort, node_ports: Collection[NodePort], held: _Held) -> bool:
+        """Nothing has to be decided anew: it is open, and HAProxy has got its part of it."""
+        now = self._open[port]
+        given = NodePort(port.at.protocol, port.at.port) in node_ports
+        return not now.problems and not given and (not now.loopback or now.listens in held)
 
     def _ends(self, port: HostPort) -> bool:
         pod = self.mirror.by_uid(port.pod)
