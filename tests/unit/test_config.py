@@ -23,6 +23,7 @@ OTHERS = {
     "cluster-domain": "two.test",
     "max-pods": "7",
     "builder": "buildx",
+    "oci-runtime": "runc",
     "log-level": "debug",
 }
 """A value for each setting that is not its default. A new setting needs one here."""
