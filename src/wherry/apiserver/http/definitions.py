@@ -7,6 +7,7 @@ from typing import Any
 from wherry.apiserver.http.operations import DELETE_OPTIONS, META
 from wherry.kinds.kind import Kind
 from wherry.kinds.schema import Table, tokens
+from wherry.kinds.schema.enums import ENUMS
 
 Schema = dict[str, Any]
 
@@ -77,6 +78,9 @@ class Definitions:
         if "" in docs:
             out["description"] = docs[""]
         out["properties"] = {f: self._field(token, docs.get(f, "")) for f, token in entry["fields"].items()}
+        for field, said in out["properties"].items():
+            if words := ENUMS.get(f"{name.rpartition('.')[2]}.{field}"):
+                said.get("items", said)["enum"] = words
         if "required" in entry:
             out["required"] = entry["required"]
         if entry.get("atomic"):

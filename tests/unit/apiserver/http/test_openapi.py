@@ -9,6 +9,8 @@ from tests.unit.apiserver.http.kinds_for_documents import DEPLOYMENT, KINDS, WID
 from wherry.apiserver.http.documents import Document
 from wherry.apiserver.http.openapi import PROTO_V2, OpenAPI
 from wherry.kinds import schema
+from wherry.kinds.core.service import SERVICE
+from wherry.kinds.schema.enums import ENUMS
 from wherry.objects.errors import NotAcceptable, NotFound
 
 ITEM = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
@@ -137,3 +139,25 @@ def test_a_forgotten_document_is_rendered_again_alike() -> None:
     before = openapi.v3("apis/apps/v1")
     openapi.forget()
     assert openapi.v3("apis/apps/v1") == before
+
+
+def test_a_field_of_few_words_lists_them_in_both_dialects(openapi: OpenAPI) -> None:
+    words = ["Recreate", "RollingUpdate"]
+    new = content(openapi.v3("apis/apps/v1"))["components"]["schemas"]["io.k8s.api.apps.v1.DeploymentStrategy"]
+    old = content(openapi.v2())["definitions"]["io.k8s.api.apps.v1.DeploymentStrategy"]
+    assert new["properties"]["type"]["enum"] == old["properties"]["type"]["enum"] == words
+
+
+def test_a_list_of_few_words_has_them_at_its_items() -> None:
+    spec = content(OpenAPI([SERVICE], schema.load(), "v1.34.4").v3("api/v1"))["components"]["schemas"][
+        "io.k8s.api.core.v1.ServiceSpec"
+    ]
+    assert spec["properties"]["ipFamilies"]["items"]["enum"] == ["", "IPv4", "IPv6"]
+
+
+def test_every_field_of_few_words_is_a_field_of_the_table() -> None:
+    table = schema.load()
+    fields = {
+        f"{name.rpartition('.')[2]}.{field}" for name in table.names() for field in table.entry(name).get("fields", ())
+    }
+    assert set(ENUMS) <= fields
