@@ -55,6 +55,13 @@ class Api:
         except ValueError:
             return answer.status, text.decode()
 
+    def warnings(self, method: str, path: str, body: Any = None) -> list[str]:
+        """The Warning headers of the answer."""
+        self.connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer.headers.get_all("Warning") or []
+
     def code(self, method: str, path: str, body: Any = None, **headers: str) -> int:
         return self.ask(method, path, body, **headers)[0]
 
@@ -223,3 +230,23 @@ def test_kubectl_debug_joins_a_running_pod(engine: Engine) -> None:
     engine.kubectl("wait", running, "pod/patient", "--timeout=30s")
     assert engine.kubectl("exec", "patient", "-c", "doctor", "--", "echo", "hello") == "hello\n"
     engine.kubectl("delete", "pod", "patient", "--grace-period=0", "--force")
+
+
+def test_every_answer_about_endpoints_says_that_they_are_deprecated(engine: Engine, admin: Api) -> None:
+    path = "/api/v1/namespaces/default/endpoints"
+    said = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+    body = {"metadata": {"name": "old"}}
+    assert admin.warnings("POST", path, body) == [said]
+    for suffix in ("", "/old", "/none", "?watch=1&timeoutSeconds=1"):
+        assert admin.warnings("GET", path + suffix) == [said], suffix
+    assert admin.warnings("DELETE", f"{path}/old") == [said]
+    assert admin.warnings("GET", PODS) == []
+
+
+def test_a_likely_mistake_is_a_warning_also_where_the_write_is_refused(admin: Api) -> None:
+    ports = [{"containerPort": 80}, {"containerPort": 80}]
+    pod = {"metadata": {"name": "twins"}, "spec": {"containers": [{"name": "a", "image": "b", "ports": ports}]}}
+    twins = '299 - "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]"'
+    assert admin.warnings("POST", f"{PODS}?dryRun=All", pod) == [twins]
+    odd = {**pod, "metadata": {"name": "A_B"}, "odd": 1}
+    assert admin.warnings("POST", f"{PODS}?fieldValidation=Warn", odd) == ['299 - "unknown field \\"odd\\""']

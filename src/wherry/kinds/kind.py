@@ -9,6 +9,7 @@ Order of the hooks on a write, and what each may touch (the rule is upstream's `
 4. `validate(obj)` yields every error of the whole object; `validate_update(new, old)` yields what may not change.
    A write to /status asks `validate_status(new, old)` alone, one to a subresource of `parts` that part's own.
    The schema's own checks (types, required, unknown fields) have passed before any hook runs.
+5. `warn(new, old)` yields what is allowed and most likely a mistake; `old` is None for a new object.
 
 Hooks get an object that is theirs to edit; they do not keep it.
 """
@@ -82,6 +83,10 @@ def _no_update_errors(_new: Obj, _old: Obj) -> Iterator[FieldError]:
     return iter(())
 
 
+def _no_warnings(_new: Obj, _old: Obj | None) -> Iterator[str]:
+    return iter(())
+
+
 def _not_finished(_: Obj) -> None:
     return None
 
@@ -125,6 +130,8 @@ class Kind:
     validate_create: Callable[[Obj], Iterator[FieldError]] = _no_errors  # what only a new object may not have
     validate_update: Callable[[Obj, Obj], Iterator[FieldError]] = _no_update_errors
     validate_status: Callable[[Obj, Obj], Iterator[FieldError]] = _no_update_errors  # of a write to /status
+    warn: Callable[[Obj, Obj | None], Iterator[str]] = _no_warnings
+    deprecated: str = ""  # what every answer about it warns of
     status_keeps: Sequence[str] = ()  # parts of metadata that a write to /status cannot change
     parts: Mapping[str, Part] = field(default_factory=dict)  # of `subresources`, by name
     validate_name: Callable[[str], str | None] | None = None  # None: a DNS-1123 subdomain

@@ -91,7 +91,7 @@ class ServiceAllocation:
         except ValueError:
             return  # the kind's own checks say what is wrong with it
         if not inside:
-            said = f"failed to allocate IP {address}: the provided IP is not in the valid range. "
+            said = f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. "
             raise self._invalid(
                 target, "spec.clusterIPs", [address], f"{said}The range of valid IPs is {self._network}"
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from aiohttp import web
 
 from wherry.apiserver.http import tables
 from wherry.apiserver.http.negotiation import Form
+from wherry.apiserver.http.warnings import warn
 from wherry.apiserver.http.whole import Whole
 from wherry.apiserver.verbs.context import Target
 from wherry.apiserver.verbs.read import Page
@@ -38,7 +39,6 @@ def object_response(
     form: Form,
     query: Mapping[str, str],
     status: int = 200,
-    warnings: Sequence[str] = (),
 ) -> web.StreamResponse:
     """One object. Without a conversion its stored bytes are the answer."""
     if form.convert == "Table":
@@ -50,14 +50,8 @@ def object_response(
     elif form.convert:
         content = orjson.dumps(tables.partial(object_of(record), form.version))
     else:
-        content = record.value or orjson.dumps(record.memo)
-        if not warnings:
-            return Whole(content, status)
-    answer = web.Response(body=content, status=status, headers=_headers(form))
-    for warning in warnings:
-        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
-        answer.headers.add("Warning", f'299 - "{quoted}"')
-    return answer
+        return Whole(record.value or orjson.dumps(record.memo), status)
+    return web.Response(body=content, status=status, headers=_headers(form))
 
 
 def page_response(
@@ -103,6 +97,7 @@ async def watch_response(
     """Send events as they come, one JSON object a line, until the watch or the client ends it."""
     assert isinstance(events, AsyncGenerator)
     answer = web.StreamResponse(headers={**_headers(form), "Transfer-Encoding": "chunked"})
+    warn(answer, [target.kind.deprecated])
     lines = _Lines(registry, target, form, tables.include_of(request.query.get("includeObject", "")))
     try:
         async with contextlib.aclosing(events) as batches:

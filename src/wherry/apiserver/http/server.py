@@ -32,6 +32,7 @@ from wherry.apiserver.http.proxy import Proxy
 from wherry.apiserver.http.reviews import review
 from wherry.apiserver.http.routes import CUSTOM_RESOURCES, Route, Routes, attributes, not_allowed, not_served, verb_of
 from wherry.apiserver.http.streams import Streams
+from wherry.apiserver.http.warnings import warn
 from wherry.apiserver.http.whole import Whole
 from wherry.apiserver.verbs import subresources
 from wherry.apiserver.verbs.context import Target, User, WriteOptions
@@ -117,7 +118,16 @@ class Server:
         watching = "watch" in query and request.query.get("watch", "") in body.TRUE
         verb = verb_of(request.method, route, watching)
         self._permissions.check(user, verb, path, route)
-        return await self._verb(request, user, route, verb)
+        deprecated = route.target.kind.deprecated
+        if not deprecated:
+            return await self._verb(request, user, route, verb)
+        try:
+            answer = await self._verb(request, user, route, verb)
+        except ApiError as error:
+            answer = error_response(error)
+        if not answer.prepared:  # a watch has said so
+            warn(answer, [deprecated])
+        return answer
 
     def _find_route(self, path: str) -> Route | None:
         route = self._routes.match(path)
@@ -226,6 +236,17 @@ class Server:
     ) -> web.StreamResponse:
         agent = request.headers.get("User-Agent", "")
         options = body.write_options(request.query, user, agent, f"{verb.capitalize()}Options")
+        try:
+            answer = await self._written(request, target, verb, form, options)
+        except ApiError as error:
+            answer = error_response(error)
+        warn(answer, options.warnings)
+        return answer
+
+    async def _written(
+        self, request: web.BaseRequest, target: Target, verb: str, form: Form, options: WriteOptions
+    ) -> web.StreamResponse:
+        user = options.user
         content_type = request.headers.get("Content-Type", "")
         raw = await body.read(request)
         sent = body.parse(raw, content_type)
@@ -248,7 +269,7 @@ class Server:
             status = 201 if created else 200
         else:
             record = await patch(self.registry, target, content_type.partition(";")[0].strip(), sent, options)
-        return object_response(self.registry, target, record, form, request.query, status, options.warnings)
+        return object_response(self.registry, target, record, form, request.query, status)
 
     def _may_create(self, user: User, target: Target) -> None:
         """A PUT that would create needs the right to."""

@@ -35,8 +35,9 @@ class Whole(web.StreamResponse):
             connection = "Connection: close\r\n"
         elif request.version < HttpVersion11:
             connection = "Connection: keep-alive\r\n"
+        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()) if self.headers else ""
         head = (
-            f"{_start(self.status)}Content-Type: {self._type}\r\nDate: {_date(int(time.time()))}\r\n{connection}"
+            f"{_start(self.status)}Content-Type: {self._type}\r\nDate: {_date(int(time.time()))}\r\n{connection}{more}"
             f"Content-Length: {len(self._content)}\r\n\r\n"
         )
         await request.writer.write(head.encode() + self._content)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from wherry.apiserver.verbs.context import Target, WriteOptions
+from wherry.apiserver.verbs.context import SYSTEM, Target, WriteOptions
 from wherry.apiserver.verbs.registry import Registry
 from wherry.kinds.kind import Kind
 from wherry.kinds.meta import validate_meta, validate_meta_update
@@ -77,6 +77,7 @@ def fresh(registry: Registry, target: Target, obj: Obj, options: WriteOptions) -
     named = Target(kind, target.namespace, called)
     with admitted(registry, named, obj, None, options):
         refuse(kind, meta.get("name", ""), [*validate_meta(kind, obj), *kind.validate(obj), *kind.validate_create(obj)])
+    warn(kind, obj, None, options)
     return obj
 
 
@@ -96,7 +97,15 @@ def changed(
         refuse(kind, target.name, errors)
     if kind.generation and target.subresource != "status" and desired(kind, new) != desired(kind, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    if not target.subresource:
+        warn(kind, new, old, options)
     return new
+
+
+def warn(kind: Kind, new: Obj, old: Obj | None, options: WriteOptions) -> None:
+    """Say what is most likely a mistake; not to the actors of this process, who would not read it."""
+    if options.user is not SYSTEM:
+        options.warnings.extend(kind.warn(new, old))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from wherry.kinds import checks
 from wherry.kinds.apps import workload_checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, WORKLOAD
-from wherry.kinds.core import podspec
+from wherry.kinds.core import pod_warnings, podspec
 from wherry.kinds.defaults import fill, fill_absent, section
 from wherry.kinds.kind import Cell, Column, Kind, Scale
 from wherry.objects import Obj
@@ -103,6 +103,7 @@ DEPLOYMENT = Kind(
     validate=validate,
     validate_update=workload_checks.same_selector,
     validate_status=validate_status,
+    warn=pod_warnings.of_workload,
     status_keeps=("labels",),
     columns=(
         Column(name="Ready", cell=_ready, description="How many pods are ready, of how many wanted."),

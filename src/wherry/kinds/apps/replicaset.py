@@ -3,7 +3,7 @@
 from wherry.kinds.apps import workload_checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, WORKLOAD, path
-from wherry.kinds.core import podspec
+from wherry.kinds.core import pod_warnings, podspec
 from wherry.kinds.defaults import fill, section
 from wherry.kinds.kind import Column, Kind, Scale
 from wherry.objects import Obj
@@ -42,6 +42,7 @@ REPLICASET = Kind(
     validate=validate,
     validate_update=workload_checks.same_selector,
     validate_status=validate_status,
+    warn=pod_warnings.of_workload,
     columns=(
         Column(name="Desired", type="integer", cell=path("spec.replicas", 0), description="How many pods it wants."),
         Column(name="Current", type="integer", cell=path("status.replicas", 0), description="How many it has."),

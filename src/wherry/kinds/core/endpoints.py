@@ -71,6 +71,7 @@ ENDPOINTS = Kind(
     default=default,
     validate=validate,
     columns=(Column(name="Endpoints", cell=_endpoints, description="Addresses and ports."), AGE),
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     create_on_update=True,
     generation=False,
 )

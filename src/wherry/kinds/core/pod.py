@@ -1,7 +1,7 @@
 """Pod: containers that live and die together on one node."""
 
 from wherry.kinds.checks import Errors
-from wherry.kinds.core import container_checks, label_keys, pod_changes, pod_checks, pod_columns, podspec
+from wherry.kinds.core import container_checks, label_keys, pod_changes, pod_checks, pod_columns, pod_warnings, podspec
 from wherry.kinds.defaults import items, section
 from wherry.kinds.kind import Kind, Part
 from wherry.objects import Obj
@@ -118,6 +118,7 @@ POD = Kind(
     validate_create=validate_create,
     validate_update=validate_update,
     validate_status=pod_changes.status,
+    warn=pod_warnings.of_pod,
     status_keeps=("ownerReferences",),
     columns=pod_columns.COLUMNS,
     finished=finished,

@@ -1,7 +1,7 @@
 """Service: one address for many pods. Which addresses and node ports it gets is admission."""
 
 from wherry.kinds.columns import AGE, NONE, UNKNOWN, path
-from wherry.kinds.core import service_checks
+from wherry.kinds.core import service_checks, service_warnings
 from wherry.kinds.core.service_checks import externally_accessible, needs_health_check
 from wherry.kinds.defaults import fill, fill_absent, fill_zero, items, section
 from wherry.kinds.kind import Cell, Column, Kind
@@ -162,6 +162,7 @@ SERVICE = Kind(
     validate=service_checks.validate,
     validate_update=service_checks.validate_update,
     validate_status=service_checks.validate_status,
+    warn=service_warnings.of_service,
     validate_name=names.dns1035_label,
     columns=(
         Column(name="Type", cell=path("spec.type"), description="How it can be reached."),

@@ -1,7 +1,7 @@
 """The words that a field of the built-in kinds may say, as OpenAPI lists them (`kubectl explain` prints them).
 
-A field is named `Struct.field`, without its group, as in `merging`. Validation has its own lists: what it refuses, and in
-which words, is not always what the documents say.
+A field is named `Struct.field`, without its group, as in `merging`. Validation has its own lists: what it refuses,
+and in which words, is not always what the documents say.
 """
 
 from collections.abc import Mapping, Sequence
