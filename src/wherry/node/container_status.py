@@ -105,15 +105,19 @@ def _from_runtime(seen: Seen, container: Obj, last: Container, old: Obj) -> Obj:
     elif "running" in status["state"]:
         probed = seen.probes.get(last.id, Probed())
         status["started"] = probed.started
-        status["ready"] = probed.started and probed.ready
+        status["ready"] = probed.started and probed.ready and not _plain_init(seen, container)
     elif _completed_init(seen, container, last):
         status["ready"] = True
     return status
 
 
+def _plain_init(seen: Seen, container: Obj) -> bool:
+    """One that has to end before others begin: what counts of it is its end."""
+    return not is_sidecar(container) and any(one["name"] == container["name"] for one in init_containers(seen.pod))
+
+
 def _completed_init(seen: Seen, container: Obj, last: Container) -> bool:
-    init = any(one["name"] == last.name for one in init_containers(seen.pod))
-    return init and not is_sidecar(container) and last.state is State.EXITED and not last.exit_code
+    return _plain_init(seen, container) and last.state is State.EXITED and not last.exit_code
 
 
 def _state(seen: Seen, last: Container) -> Obj:

@@ -12,6 +12,7 @@ from tests.unit.node.conftest import TestNode, pod
 from wherry.kinds import schema
 from wherry.kinds.schema.check import check
 from wherry.objects import Obj
+from wherry.objects.conditions import is_true
 
 CRASHES = ("crash",)
 
@@ -137,6 +138,24 @@ async def test_a_changed_config_map_reaches_the_volume(node: TestNode) -> None:
         assert file.read_text() == "old"
         node.api.change(source, data={"key": "new"})
         await node.until(lambda: file.read_text() == "new")
+
+
+async def test_a_pod_is_not_initialized_while_its_init_container_runs(node: TestNode) -> None:
+    async with node.running():
+        await node.api.create(pod(initContainers=[container("first")]))
+
+        def state() -> object:
+            found = node.api.pod("web")
+            statuses = ((found or {}).get("status") or {}).get("initContainerStatuses") or [{"state": {}}]
+            return found if "running" in statuses[0]["state"] else None
+
+        await node.until(state)
+        await node.clock.sleep(5)
+        found = node.api.pod("web")
+        assert found is not None
+        (first,) = found["status"]["initContainerStatuses"]
+        assert (first["started"], first["ready"]) == (True, False)
+        assert not is_true(found, "Initialized")
 
 
 async def test_sidecars_start_before_and_end_after_the_main_container(node: TestNode) -> None:
