@@ -58,6 +58,7 @@ from wherry.node.containerd import Containerd, remove_pod
 from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.cri import CriRuntime
 from wherry.node.heartbeat import Heartbeat
+from wherry.node.image_list import ImageList
 from wherry.node.machine import read_machine
 from wherry.node.registry_content import RegistryContent
 from wherry.node.rotation import LogRotation
@@ -243,7 +244,10 @@ async def _actors(parts: Parts) -> AsyncIterator[Actor]:
     yield "heartbeat", heartbeat.run()
     yield "containerd", Supervisor(parts.containerd, clock, heartbeat.runtime_is).run()
     yield "logs", LogRotation(parts.runtime, clock, node).run()
-    workers = PodWorkers(kubelet, mirror, parts.runtime, parts.network, Cgroups(node), clock, told.record, node)
+    images = ImageList(kubelet, parts.runtime, clock, node.name)
+    yield "images", images.run()
+    cgroups, changed = Cgroups(node), images.changed
+    workers = PodWorkers(kubelet, mirror, parts.runtime, parts.network, cgroups, clock, told.record, node, changed)
     yield "pods", workers.run()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wherry.clock import Clock, SystemClock
 from wherry.node.runtime import (
+    IMAGES,
     Container,
     ContainerSpec,
     ExecResult,
@@ -80,6 +81,7 @@ class FakeRuntime:
         """An image that is there without a pull."""
         image = _image(reference, user=user, image_id=image_id, pinned=pinned)
         self._images[image.id] = image
+        self._tell(IMAGES, IMAGES)
         return image
 
     def offer_image(self, reference: str, *, user: str = "", auth: PullAuth | None = None) -> None:
@@ -289,12 +291,14 @@ class FakeRuntime:
         if reference in self.private and auth != self.private[reference]:
             raise RuntimeFailure("UNKNOWN", f"failed to resolve reference {reference!r}: authorization failed")
         self._images[found.id] = found
+        self._tell(IMAGES, IMAGES)
         return found.id
 
     async def remove_image(self, reference: str) -> None:
         self._called("remove_image", reference)
         if found := self._find(reference):
             del self._images[found.id]
+            self._tell(IMAGES, IMAGES)
 
     async def usage(self) -> Sequence[Usage]:
         self._called("usage")

@@ -40,8 +40,8 @@ def admit(pod: Obj, needs: Needs, others: Sequence[Needs], settings: NodeSetting
     used = Needs(sum(one.cpu for one in others), sum(one.memory for one in others))
     if needs.cpu and needs.cpu + used.cpu > settings.cpu_milli:
         return _insufficient("cpu", needs.cpu, used.cpu, settings.cpu_milli)
-    if needs.memory and needs.memory + used.memory > settings.memory_bytes:
-        return _insufficient("memory", needs.memory, used.memory, settings.memory_bytes)
+    if needs.memory and needs.memory + used.memory > settings.memory_for_pods:
+        return _insufficient("memory", needs.memory, used.memory, settings.memory_for_pods)
     return None
 
 

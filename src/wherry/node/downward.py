@@ -57,7 +57,7 @@ def resource_value(pod: Obj, container: Obj, reference: Obj, settings: NodeSetti
     side, _, resource = reference["resource"].partition(".")
     given = (target.get("resources") or {}).get(side) or {}
     if resource not in given and side == "limits":
-        given = {"cpu": f"{settings.cpu_milli}m", "memory": str(settings.memory_bytes)}
+        given = {"cpu": f"{settings.cpu_milli}m", "memory": str(settings.memory_for_pods)}
     amount = quantities.parse(given[resource]) if resource in given else quantities.ZERO
     divisor = quantities.parse(reference.get("divisor") or "0") or quantities.parse("1")
     return str(-(-amount.nano // divisor.nano))

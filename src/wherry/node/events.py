@@ -16,7 +16,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from wherry.node import containerd_pb2
 from wherry.node.rpc import unary
-from wherry.node.runtime import PodEvent, RuntimeFailure
+from wherry.node.runtime import IMAGES, PodEvent, RuntimeFailure
 
 _NAMESPACE = (("containerd-namespace", "k8s.io"),)
 _STANDS = "/wherry/subscribed"
@@ -26,6 +26,7 @@ _TOPICS = {
     "/tasks/oom": "oom",
     "/containers/delete": "delete",
 }
+_IMAGE_TOPICS = ("/images/create", "/images/update", "/images/delete")
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 # The CRI deletes the task first, which takes tens of milliseconds; a busy one may be late by many seconds.
 _SETTLE_SECONDS = (0.02, 0.03, 0.05, 0.1, 0.2, *([0.5] * 240))
@@ -91,7 +92,9 @@ class Subscription:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=containerd_pb2.Envelope.FromString,
         )(
-            containerd_pb2.SubscribeRequest(filters=[f'topic=="{topic}"' for topic in (*_TOPICS, _STANDS)]),
+            containerd_pb2.SubscribeRequest(
+                filters=[f'topic=="{topic}"' for topic in (*_TOPICS, *_IMAGE_TOPICS, _STANDS)]
+            ),
             metadata=_NAMESPACE,
         )
         async with asyncio.TaskGroup() as group:
@@ -103,6 +106,8 @@ class Subscription:
                             self._stood = True
                             self._out.put_nowait(PodEvent(uid="", what="connected"))
                         knocking.cancel()
+                    elif envelope.topic in _IMAGE_TOPICS:
+                        self._out.put_nowait(PodEvent(uid=IMAGES, what=IMAGES))
                     else:
                         group.create_task(self._pass_on(envelope))
             except grpc.aio.AioRpcError:

@@ -39,7 +39,8 @@ class Heartbeat:
             await self.client.create(wanted)
             return
         conditions = [_since(known, each) for each in wanted["status"]["conditions"]]
-        status = {**wanted["status"], "conditions": conditions}
+        images = (known.get("status") or {}).get("images", [])
+        status = {**wanted["status"], "conditions": conditions, "images": images}
         await self.client.update({**known, "status": status}, subresource="status")
 
     async def runtime_is(self, problem: str) -> None:
@@ -83,6 +84,7 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
         **settings.extended,
     }
     labels = {"kubernetes.io/arch": machine, "kubernetes.io/os": "linux", "kubernetes.io/hostname": settings.name}
+    labels |= {"beta.kubernetes.io/arch": machine, "beta.kubernetes.io/os": "linux"}  # old manifests select by them
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -90,7 +92,12 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
         "spec": {},
         "status": {
             "capacity": capacity,
-            "allocatable": capacity,
+            "allocatable": {
+                **capacity,
+                "memory": f"{settings.memory_for_pods // 1024}Ki",
+                "ephemeral-storage": str(settings.ephemeral_for_pods),
+            },
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},  # no port: the API reaches pods in its own process
             "addresses": [
                 {"type": "InternalIP", "address": settings.address},
                 {"type": "Hostname", "address": settings.name},
@@ -98,7 +105,7 @@ def node(settings: NodeSettings, runtime: str, now: datetime) -> Obj:
             "conditions": _conditions(format_time(now), ""),
             "nodeInfo": {
                 "machineID": _text("/etc/machine-id"),
-                "systemUUID": "",
+                "systemUUID": _text("/sys/class/dmi/id/product_uuid") or _text("/etc/machine-id"),
                 "bootID": _text("/proc/sys/kernel/random/boot_id"),
                 "kernelVersion": platform.release(),
                 "osImage": platform.freedesktop_os_release().get("PRETTY_NAME", "Linux"),

@@ -194,9 +194,15 @@ class ExecResult:
     stderr: bytes
 
 
+IMAGES = "images"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PodEvent:
-    """Something happened to this pod's sandbox or containers: look again. `uid` "" means: look at all (after a gap)."""
+    """Something happened to this pod's sandbox or containers: look again. `uid` "" means: look at all (after a gap).
+
+    `what` IMAGES is about no pod: images have come or gone.
+    """
 
     uid: str
     what: str  # start, exit, oom, delete, ...

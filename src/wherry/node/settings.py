@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_MEMORY_KEPT = 100 << 20  # the default of upstream's eviction, as is a tenth of the disk
+
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
@@ -25,6 +27,15 @@ class NodeSettings:
     cgroup_v2: bool = False
     seccomp_root: Path = field(default=Path("/var/lib/wherry/seccomp"))  # of Localhost profiles
     extended: dict[str, str] = field(default_factory=dict)  # further capacity: hugepages, ...
+
+    @property
+    def memory_for_pods(self) -> int:
+        """Bytes: less what a cluster's node would evict pods to keep free."""
+        return max(0, self.memory_bytes - _MEMORY_KEPT)
+
+    @property
+    def ephemeral_for_pods(self) -> int:
+        return self.ephemeral_bytes - self.ephemeral_bytes // 10
 
     def pod_dir(self, uid: str) -> Path:
         return self.pods / uid

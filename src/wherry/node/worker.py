@@ -6,7 +6,7 @@ Start it when the mirror holds a full list: pods that only the runtime knows are
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from wherry.client.client import Client
@@ -18,7 +18,7 @@ from wherry.node.execute import Node, Record
 from wherry.node.images import Images
 from wherry.node.pod_worker import PodWorker
 from wherry.node.ports import PodCgroups, Routing
-from wherry.node.runtime import Runtime, RuntimeFailure, Sandbox
+from wherry.node.runtime import IMAGES, Runtime, RuntimeFailure, Sandbox
 from wherry.node.seen import GRACE
 from wherry.node.settings import NodeSettings
 from wherry.node.tokens import Tokens
@@ -45,6 +45,7 @@ class PodWorkers:
     clock: Clock
     record: Record
     settings: NodeSettings
+    images_changed: Callable[[], None] = lambda: None
     _workers: dict[str, PodWorker] = field(default_factory=dict)  # by uid
     _needs: dict[str, Needs] = field(default_factory=dict)  # by uid
     _uses: dict[Ref, set[str]] = field(default_factory=lambda: defaultdict(set))  # source -> uids of pods
@@ -82,6 +83,8 @@ class PodWorkers:
         while True:
             try:
                 async for event in self.runtime.events():
+                    if not event.uid or event.what == IMAGES:
+                        self.images_changed()
                     if not event.uid:
                         for each in list(self._workers.values()):
                             each.runtime_returned()

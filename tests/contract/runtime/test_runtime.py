@@ -24,6 +24,7 @@ from tests.contract.runtime.conftest import (
     soon,
     until,
 )
+from tests.support.images import BUSYBOX
 from tests.support.runtime import FakeRuntime
 from wherry.apiserver.ports import LogOptions
 from wherry.node.access import NodeAccess
@@ -31,7 +32,7 @@ from wherry.node.cgroups import remove_cgroups
 from wherry.node.containerd import Containerd, remove_pod
 from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.cri import CriRuntime
-from wherry.node.runtime import Resources, RuntimeFailure, Security, State
+from wherry.node.runtime import IMAGES, Resources, RuntimeFailure, Security, State
 from wherry.process import run
 
 
@@ -97,6 +98,14 @@ async def test_a_container_runs_to_its_exit_code_and_tells_of_it(world: World) -
     assert container.created <= container.finished
     assert (container.name, container.pod_uid, container.image, container.attempt) == ("main", "uid-1", "busybox", 0)
     assert container.sandbox_id == (await world.runtime.sandboxes())[0].id
+    await events.aclose()  # type: ignore[attr-defined]
+
+
+async def test_images_that_go_are_told_of(world: World) -> None:
+    events = world.runtime.events()
+    await anext(events)
+    await world.runtime.remove_image(BUSYBOX)
+    await until(events, IMAGES, uid=IMAGES)
     await events.aclose()  # type: ignore[attr-defined]
 
 

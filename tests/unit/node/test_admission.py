@@ -16,7 +16,7 @@ SETTINGS = NodeSettings(
     logs=Path("/logs"),
     cluster_dns="10.96.0.10",
     cpu_milli=1000,
-    memory_bytes=100,
+    memory_bytes=(100 << 20) + 100,  # 100 for pods
     max_pods=3,
 )
 
