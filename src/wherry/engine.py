@@ -41,7 +41,7 @@ from wherry.client.mirror import Mirror
 from wherry.client.reconcile import Loop
 from wherry.clock import Clock, SystemClock
 from wherry.config import Config
-from wherry.controllers import component_of, controllers
+from wherry.controllers import component_of, controllers, manager_of
 from wherry.images.registry.server import listen as listening
 from wherry.images.registry.server import login
 from wherry.images.registry.server.blobs import Blobs
@@ -199,7 +199,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         client = LocalClient(registry, tokens, WriteOptions(user=SYSTEM, manager="wherry"))
         containerd = _containerd(config)
         mirror = Mirror()
-        events = EventRecorder(client.acting_as("wherry-controllers"), clock, "wherry", config.name)
+        events = EventRecorder(client.acting_as("kube-controller-manager"), clock, "wherry", config.name)
         network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
         async with asyncio.TaskGroup() as preparations:
             preparations.create_task(containerd.start())
@@ -232,7 +232,7 @@ async def _actors(parts: Parts) -> AsyncIterator[Actor]:
     config, clock, client, mirror = parts.config, parts.clock, parts.client, parts.mirror
     yield "events", parts.events.run()
     for controller in controllers(parts.authority.ca.read_text()):
-        actor = client.acting_as(f"{controller.name}-controller")
+        actor = client.acting_as(manager_of(controller))
         tell = partial(parts.events.record, component=component_of(controller))
         yield controller.name, Loop(controller, mirror, actor, clock, tell).run()
     yield "network", parts.network.run()

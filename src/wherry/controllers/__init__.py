@@ -36,3 +36,8 @@ def controllers(root_ca: str) -> tuple[Controller[Any], ...]:
 def component_of(controller: Controller[Any]) -> str:
     """The name that Events give a controller: upstream's."""
     return "default-scheduler" if controller is SCHEDULER else f"{controller.name}-controller"
+
+
+def manager_of(controller: Controller[Any]) -> str:
+    """Whom managedFields and the conflicts of an apply name: upstream's programs, which hold several controllers."""
+    return "kube-scheduler" if controller is SCHEDULER else "kube-controller-manager"
