@@ -36,6 +36,7 @@ def _condition(seen: Seen, kind: str, verdict: _Verdict) -> Obj:
     if generation:
         out["observedGeneration"] = generation
     out["status"] = status
+    out["lastProbeTime"] = None  # nobody sets it, and the API has it: without it each look would be a write
     same = old.get("status") == status and old.get("lastTransitionTime")
     out["lastTransitionTime"] = old["lastTransitionTime"] if same else format_time(seen.now)
     if reason:

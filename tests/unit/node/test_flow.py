@@ -10,6 +10,7 @@ import pytest
 from tests.support.runtime import Program
 from tests.unit.node.conftest import TestNode, pod
 from wherry.kinds import schema
+from wherry.kinds.core.pod import POD
 from wherry.kinds.schema.check import check
 from wherry.objects import Obj
 from wherry.objects.conditions import is_true
@@ -58,7 +59,9 @@ async def test_a_status_is_what_the_api_keeps_of_it_and_written_only_when_it_say
         await node.until(node.ready)
         stored = node.api.pod("web")
         assert stored is not None
-        assert check(stored, type_).obj["status"] == stored["status"]
+        kept = check(stored, type_).obj
+        POD.default(kept)
+        assert kept["status"] == stored["status"]
         written = [write for write in node.api.writes if write[0] == "update status"]
         node.api.change(stored, metadata={**stored["metadata"], "labels": {"new": "label"}})
         await node.clock.sleep(60)

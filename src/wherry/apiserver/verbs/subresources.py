@@ -30,6 +30,7 @@ EVICTED = {
     "status": "True",
     "reason": "EvictionByEvictionAPI",
     "message": "Eviction API: evicting",
+    "lastProbeTime": None,
 }
 
 
@@ -68,7 +69,7 @@ async def bind(registry: Registry, target: Target, body: Obj, options: WriteOpti
                 name=target.name,
                 kind="pods/binding",
             )
-        condition = {"type": "PodScheduled", "status": "True"}
+        condition = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
         return {**_with_condition(old, condition, now), "spec": {**old["spec"], "nodeName": node}}
 
     expect = parse_revision(meta["resourceVersion"]) if meta.get("resourceVersion") else None

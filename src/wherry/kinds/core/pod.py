@@ -14,6 +14,8 @@ def default(obj: Obj) -> None:
     spec = section(obj, "spec")
     podspec.default_spec(spec)
     podspec.default_pod(spec)
+    for condition in items(obj.get("status"), "conditions"):
+        condition.setdefault("lastProbeTime", None)  # always there, as clients of typed languages write it back
 
 
 def prepare(obj: Obj) -> None:
@@ -21,7 +23,8 @@ def prepare(obj: Obj) -> None:
     meta, spec = obj["metadata"], obj["spec"]
     obj["status"] = {"phase": "Pending", "qosClass": podspec.qos_class(spec)}
     if spec.get("schedulingGates"):
-        condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": _GATED}
+        condition: Obj = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": _GATED}
+        condition["lastProbeTime"] = None
         if meta.get("creationTimestamp"):
             condition["lastTransitionTime"] = meta["creationTimestamp"]
         obj["status"]["conditions"] = [condition]

@@ -47,6 +47,29 @@ def said(error: pytest.ExceptionInfo[ApiError]) -> list[str]:
     return [f"{cause.field}: {cause.message}" for cause in error.value.causes]
 
 
+# -- pods' conditions
+
+
+async def test_a_pods_conditions_have_a_probe_time_of_null_and_the_same_status_is_no_write(client: LocalClient) -> None:
+    made = await client.create(pod())
+    status = {**made["status"], "conditions": [{"type": "Ready", "status": "False"}]}
+    written = await client.update({**made, "status": status}, subresource="status")
+    (condition,) = written["status"]["conditions"]
+    assert condition["lastProbeTime"] is None
+    again = await client.update({**written, "status": status}, subresource="status")
+    assert again["metadata"]["resourceVersion"] == written["metadata"]["resourceVersion"]
+
+
+async def test_a_bound_pods_condition_has_a_probe_time_of_null(client: LocalClient) -> None:
+    await client.create(pod())
+    await client.post("Pod", "default", "web", "binding", {"target": {"name": "node"}})
+    bound = await client.get("Pod", "default", "web")
+    assert [one["lastProbeTime"] for one in bound["status"]["conditions"]] == [None]
+    patch = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    both = await client.patch("Pod", "default", "web", patch, form=Patch.STRATEGIC, subresource="status")
+    assert [one["lastProbeTime"] for one in both["status"]["conditions"]] == [None, None]
+
+
 # -- generation
 
 
