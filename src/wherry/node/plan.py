@@ -22,11 +22,13 @@ from wherry.node.seen import (
     main_containers,
     next_attempt,
     next_backoff,
+    past_deadline,
     pod_label,
     should_restart,
     stop_by,
     stopping,
 )
+from wherry.node.status import DEADLINE_EXCEEDED
 from wherry.node.steps import (
     CreateAndStart,
     DropVolumes,
@@ -290,6 +292,8 @@ def _settle(seen: Seen) -> Iterator[Step]:
         return
     running = list(seen.running())
     if running:
+        if past_deadline(seen) is not None:
+            yield Tell("deadline", "Normal", *DEADLINE_EXCEEDED)
         yield from _end_containers(seen, running, withdraw=False)
         return
     for sandbox in seen.sandboxes:

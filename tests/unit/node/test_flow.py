@@ -292,6 +292,7 @@ async def test_a_deadline_ends_a_pod(node: TestNode) -> None:
         await node.until(node.ready)
         await node.until(lambda: node.status().get("phase") == "Failed", seconds=120)
     assert node.status()["reason"] == "DeadlineExceeded"
+    assert node.said("DeadlineExceeded") == ["Pod was active on the node longer than the specified deadline"]
     assert node.called("stop_container") == ["stop_container"]
 
 

@@ -1,6 +1,6 @@
 """Role-based access control: what the rules bound to a user allow (rbac.authorization.k8s.io/v1)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wherry.apiserver.verbs.context import MASTERS, User
@@ -14,6 +14,19 @@ OPEN = frozenset(("/healthz", "/livez", "/readyz", "/version"))
 DOCUMENTS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
 """What every authenticated user may read (upstream's system:discovery)."""
 REVIEWS = frozenset(("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"))
+OF_ALL: Mapping[str, Sequence[Obj]] = {
+    "": ({"verbs": ["get"], "nonResourceURLs": sorted(OPEN)},),
+    "system:authenticated": (
+        {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
+        {
+            "verbs": ["create"],
+            "apiGroups": ["authorization.k8s.io"],
+            "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+        },
+        {"verbs": ["get"], "nonResourceURLs": [url for path in DOCUMENTS for url in (path, f"{path}/*")]},
+    ),
+}
+"""Group ("": everyone) -> the rules that hold without a binding, as they are told to who asks for his rights."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,8 @@ class Authorizer:
 
     def rules(self, user: User, namespace: str) -> Iterator[Obj]:
         """The rules that hold for a user, cluster-wide and in `namespace`."""
+        for group in ("", *user.groups):
+            yield from OF_ALL.get(group, ())
         for binding in self._objects("clusterrolebindings", ""):
             if _binds(binding, user):
                 yield from self._role_rules(binding["roleRef"], "")

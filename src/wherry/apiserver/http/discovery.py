@@ -121,6 +121,14 @@ class Discovery:
         self._kinds = {key: list(found) for key, found in groupby(ordered, key=lambda kind: (kind.group, kind.version))}
         self._rendered: dict[tuple[str, ...], Document] = {}
 
+    def paths(self) -> Document:
+        """`/`: where everything is."""
+        versions = [f"/apis/{group}/{version}" for group, found in self._groups.items() if group for version in found]
+        groups = [f"/apis/{group}" for group in self._groups if group]
+        core = [f"/api/{version}" for version in self._groups.get("", ())]
+        others = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+        return json_document({"paths": sorted((*core, *groups, *versions, *others))})
+
     def legacy(self, accept: str = JSON) -> Document:
         """`/api`: the versions of the core group."""
         versions = self._groups.get("", [])

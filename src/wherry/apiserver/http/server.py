@@ -159,7 +159,7 @@ class Server:
         if request.method != "GET":
             raise not_allowed()
         self.authorizer.check(user, Attributes("get", path=path))
-        found = health.answer(path, self.ready())
+        found = health.answer(path, self.ready(), "verbose" in request.query)
         if found is not None:
             return found
         if path == "/version":
@@ -174,6 +174,8 @@ class Server:
 
     async def _find_document(self, path: str, accept: str) -> Document:
         match path.strip("/").split("/"):
+            case [""]:
+                return self._discovery.paths()
             case ["api"]:
                 return self._discovery.legacy(accept)
             case ["apis"]:

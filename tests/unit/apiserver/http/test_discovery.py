@@ -163,3 +163,11 @@ def test_what_is_not_served_is_not_found() -> None:
     for group in ("nope", ""):
         with pytest.raises(NotFound, match="could not find the requested resource"):
             discovery.group(group)
+
+
+def test_the_root_says_where_everything_is() -> None:
+    paths = content(Discovery(KINDS).paths())["paths"]
+    assert {"/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/openapi/v3", "/readyz", "/version"} <= set(
+        paths
+    )
+    assert paths == sorted(paths)
