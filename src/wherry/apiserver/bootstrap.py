@@ -18,6 +18,10 @@ WORKLOADS = [
     ("discovery.k8s.io", ["endpointslices"]),
 ]
 POWERS = [("", ["pods/exec", "pods/attach", "pods/portforward", "pods/eviction", "secrets", "serviceaccounts/token"])]
+PRIORITIES = (
+    ("system-cluster-critical", 2_000_000_000, "the cluster needs, and that could run on another node"),
+    ("system-node-critical", 2_000_001_000, "must stay on their node"),
+)
 
 
 async def bootstrap(client: LocalClient, service_address: str, endpoint: tuple[str, int]) -> None:
@@ -39,13 +43,13 @@ def objects(service_address: str, endpoint: tuple[str, int]) -> Iterator[Obj]:
     yield _role("edit", [_rule(READ + WRITE, WORKLOADS + POWERS)])
     yield _role("view", [_rule(READ, WORKLOADS)])
     yield _binding("cluster-admin", "cluster-admin", "system:masters")
-    for name, value in (("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)):
+    for name, value, said in PRIORITIES:
         yield {
             "apiVersion": "scheduling.k8s.io/v1",
             "kind": "PriorityClass",
             "metadata": {"name": name},
             "value": value,
-            "description": "Used for system critical pods that must not be moved from their current place.",
+            "description": f"Used for system critical pods that {said}.",
         }
     yield from _own_service(service_address, endpoint)
 
@@ -66,6 +70,16 @@ def _own_service(address: str, endpoint: tuple[str, int]) -> Iterator[Obj]:
             "type": "ClusterIP",
             "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
         },
+    }
+    yield {
+        "apiVersion": "v1",
+        "kind": "Endpoints",  # the older form: charts look the API's address up in it
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [{"addresses": [{"ip": host}], "ports": [{"name": "https", "port": port, "protocol": "TCP"}]}],
     }
     yield {
         "apiVersion": "discovery.k8s.io/v1",

@@ -8,7 +8,7 @@ from wherry.client.actions import Action, Again, Delete, SetStatus, status_of
 from wherry.client.controller import Controller
 from wherry.client.lister import Lister
 from wherry.objects import Obj, Ref, ref_of
-from wherry.objects.conditions import condition_of, remove_condition, set_condition
+from wherry.objects.conditions import condition_of, observed_generation, remove_condition, set_condition
 from wherry.objects.pods import finished
 from wherry.objects.times import format_time, parse
 
@@ -47,6 +47,7 @@ def plan(seen: Observed) -> Iterator[Action]:
         return
     if seen.marked is None:
         condition = {"type": TARGET, "status": "True", "reason": REASON, "message": "PodGC: node no longer exists"}
+        condition |= observed_generation(pod)
         conditions = set_condition(status.get("conditions"), condition, format_time(seen.now))
         yield SetStatus(pod, {**status, "conditions": conditions})
         return

@@ -16,7 +16,7 @@ from wherry.controllers.node_fit import Misfit, Needs, Room, misfit, needs_of, r
 from wherry.controllers.node_scores import best
 from wherry.controllers.pod_topology import Placed, relations_of
 from wherry.objects import Obj, Ref, ref_of
-from wherry.objects.conditions import condition_of, set_condition
+from wherry.objects.conditions import condition_of, observed_generation, set_condition
 from wherry.objects.pods import finished
 from wherry.objects.times import format_time
 
@@ -135,6 +135,7 @@ def _refuse(pod: Obj, why: str, now: datetime) -> Iterator[Action]:
         return
     yield Emit(pod, "Warning", "FailedScheduling", why)
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+    condition |= observed_generation(pod)
     status = status_of(pod)
     conditions = set_condition(status.get("conditions"), condition, format_time(now))
     yield SetStatus(pod, {**status, "conditions": conditions})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from wherry.node.seen import Seen, init_containers, is_sidecar, main_containers
 from wherry.objects import Obj
-from wherry.objects.conditions import get_condition
+from wherry.objects.conditions import get_condition, observed_generation
 from wherry.objects.times import format_time
 
 OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -31,11 +31,7 @@ def _condition(seen: Seen, kind: str, verdict: _Verdict) -> Obj:
     holds, reason, message = verdict
     status = "True" if holds else "False"
     old = get_condition(seen.status.get("conditions"), kind) or {}
-    out: Obj = {"type": kind}
-    generation = seen.pod["metadata"].get("generation")
-    if generation:
-        out["observedGeneration"] = generation
-    out["status"] = status
+    out: Obj = {"type": kind, **observed_generation(seen.pod), "status": status}
     out["lastProbeTime"] = None  # nobody sets it, and the API has it: without it each look would be a write
     same = old.get("status") == status and old.get("lastTransitionTime")
     out["lastTransitionTime"] = old["lastTransitionTime"] if same else format_time(seen.now)

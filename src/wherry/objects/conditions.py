@@ -19,6 +19,12 @@ def is_true(obj: Obj, type_: str) -> bool:
     return condition is not None and condition.get("status") == "True"
 
 
+def observed_generation(obj: Obj) -> Obj:
+    """The part of a condition that says which state of the object it is about; {} of one without a count."""
+    generation = obj["metadata"].get("generation")
+    return {"observedGeneration": generation} if generation else {}
+
+
 def set_condition(conditions: Sequence[Obj] | None, condition: Obj, now: str) -> list[Obj]:
     """The list with `condition` (type, status, reason, message, ...) in the place of the one of its type.
 

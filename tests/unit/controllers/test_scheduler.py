@@ -25,6 +25,7 @@ def verdict(model: Model, name: str) -> str:
     condition = condition_of(model.get("Pod", name), "PodScheduled")
     assert condition is not None
     assert (condition["status"], condition["reason"]) == ("False", "Unschedulable")
+    assert condition.get("observedGeneration") == model.get("Pod", name)["metadata"].get("generation")
     return str(condition["message"])
 
 
