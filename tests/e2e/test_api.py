@@ -250,3 +250,11 @@ def test_a_likely_mistake_is_a_warning_also_where_the_write_is_refused(admin: Ap
     assert admin.warnings("POST", f"{PODS}?dryRun=All", pod) == [twins]
     odd = {**pod, "metadata": {"name": "A_B"}, "odd": 1}
     assert admin.warnings("POST", f"{PODS}?fieldValidation=Warn", odd) == ['299 - "unknown field \\"odd\\""']
+
+
+def test_a_node_tells_of_its_images_and_keeps_something_for_itself(engine: Engine) -> None:
+    engine.kubectl("wait", "node", "--all", "--for=jsonpath={.status.images[1].sizeBytes}", "--timeout=20s")
+    (node,) = json.loads(engine.kubectl("get", "nodes", "-o", "json"))["items"]
+    assert IMAGE in [name for image in node["status"]["images"] for name in image["names"]]
+    memory = {part: int(node["status"][part]["memory"].removesuffix("Ki")) for part in ("capacity", "allocatable")}
+    assert memory["capacity"] - memory["allocatable"] == 100 << 10

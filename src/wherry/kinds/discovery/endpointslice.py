@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from wherry.kinds import checks
 from wherry.kinds.checks import Errors
 from wherry.kinds.columns import AGE, UNSET, first_few, path
+from wherry.kinds.core import address_warnings
 from wherry.kinds.defaults import fill_absent, items, section
 from wherry.kinds.kind import Cell, Column, Kind
 from wherry.objects import Obj, names
@@ -119,6 +120,14 @@ def _addresses(obj: Obj) -> Iterator[str]:
         yield from endpoint.get("addresses") or ()
 
 
+def warn(new: Obj, old: Obj | None) -> Iterator[str]:
+    if old is None and new.get("addressType") == "FQDN":
+        yield "spec.addressType: FQDN endpoints are deprecated"  # upstream's path
+    for index, endpoint in enumerate(items(new, "endpoints") if new.get("addressType") != "FQDN" else ()):
+        for number, text in enumerate(endpoint.get("addresses") or ()):
+            yield from address_warnings.ip(f"endpoints[{index}].addresses[{number}]", text)
+
+
 ENDPOINTSLICE = Kind(
     group="discovery.k8s.io",
     version="v1",
@@ -128,6 +137,7 @@ ENDPOINTSLICE = Kind(
     default=default,
     validate=validate,
     validate_update=validate_update,
+    warn=warn,
     columns=(
         Column(name="AddressType", cell=path("addressType"), description="IPv4, IPv6 or FQDN."),
         Column(name="Ports", cell=_ports, description="Ports of every endpoint."),

@@ -8,13 +8,16 @@ from tests.unit.kinds.objects import container_spec, created, obj, pod_spec, wor
 from wherry.kinds.apps.deployment import DEPLOYMENT
 from wherry.kinds.core.pod import POD
 from wherry.kinds.core.service import SERVICE
+from wherry.kinds.core.serviceaccount import SERVICEACCOUNT
+from wherry.kinds.discovery.endpointslice import ENDPOINTSLICE
 from wherry.objects import Obj
 
 RULE = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def warnings(found: Obj) -> list[str]:
-    kind = {"Pod": POD, "Deployment": DEPLOYMENT, "Service": SERVICE}[found["kind"]]
+    kinds = (POD, DEPLOYMENT, SERVICE, SERVICEACCOUNT, ENDPOINTSLICE)
+    kind = next(kind for kind in kinds if kind.kind == found["kind"])
     return list(kind.warn(created(kind, found), None))
 
 
@@ -206,3 +209,18 @@ def test_a_service_with_a_hint_of_old_warns() -> None:
             "please use service.kubernetes.io/topology-mode instead"
         )
     ]
+
+
+def test_a_service_account_that_restricts_its_secrets_warns_once() -> None:
+    account = obj(SERVICEACCOUNT, metadata={"annotations": {"kubernetes.io/enforce-mountable-secrets": "true"}})
+    (found,) = warnings(account)
+    assert found.startswith("metadata.annotations[kubernetes.io/enforce-mountable-secrets]: deprecated in v1.32+;")
+    assert list(SERVICEACCOUNT.warn(account, account)) == []
+
+
+def test_a_slice_of_names_warns() -> None:
+    found = obj(ENDPOINTSLICE, addressType="FQDN", endpoints=[{"addresses": ["a.example"]}])
+    assert warnings(found) == ["spec.addressType: FQDN endpoints are deprecated"]
+    odd = obj(ENDPOINTSLICE, addressType="IPv4", endpoints=[{"addresses": ["010.0.0.1"]}])
+    (said,) = warnings(odd)
+    assert said.startswith('endpoints[0].addresses[0]: non-standard IP address "010.0.0.1" will be considered invalid')
