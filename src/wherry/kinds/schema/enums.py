@@ -21,6 +21,8 @@ _SIGNALS = (
 
 _WORDS: Mapping[str, str] = {
     "AppArmorProfile.type": _PROFILES,
+    "AzureDiskVolumeSource.cachingMode": "None ReadOnly ReadWrite",
+    "AzureDiskVolumeSource.kind": "Dedicated Managed Shared",
     "Container.imagePullPolicy": _PULL_POLICIES,
     "Container.terminationMessagePolicy": "FallbackToLogsOnError File",
     "ContainerPort.protocol": "SCTP TCP UDP",
