@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=HTTP_PROXY,HTTPS_PROXY,NO_PROXY,KUBECONFIG)
-NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps buildah crun
+NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps mount buildah crun
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo docker.io golang-go
 # The newest crane that Debian 12's Go 1.19 builds, and the buildx that was seen to work
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.19.2

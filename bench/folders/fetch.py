@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from wherry import files
+from wherry.images.unpack import unpack
 
 _SECONDS = 120.0
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -53,9 +54,9 @@ def fetch(index: str, file: str, sha256: str, cache: Path) -> Path:
     return kept
 
 
-def unpack(archive: Path, into: Path) -> Path:
+def unpacked(archive: Path, into: Path) -> Path:
     """The folder that is in the archive; nothing is written outside of `into`."""
     with tarfile.open(archive) as tar:
-        tar.extractall(into, filter="data")
+        unpack(tar, tar.getmembers(), into)
         top = tar.getmembers()[0].name.split("/")[0]
     return into / top

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import tomllib
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.folders.fetch import Unfetched, fetch, unpack
+from bench.folders.fetch import Unfetched, fetch, unpacked
 
 _SECONDS = 300
 _ROLLOUT = "90s"
@@ -125,8 +126,8 @@ def tried(project: Project, engine: Node, index: str, cache: Path) -> Outcome:
     """The outcome; whatever is wrong with a folder is in it."""
     with tempfile.TemporaryDirectory(prefix="folder-", dir=engine.root) as place:
         try:
-            top = unpack(fetch(index, project.file, project.sha256, cache), Path(place))
-        except (Unfetched, OSError) as error:
+            top = unpacked(fetch(index, project.file, project.sha256, cache), Path(place))
+        except (Unfetched, tarfile.TarError, OSError) as error:
             return Outcome(project.title, failure=f"fetch: {error}")
         return _brought_up(project, engine, top / project.folder, cache)
 

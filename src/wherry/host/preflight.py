@@ -20,6 +20,7 @@ PROGRAMS = {
     "runc": "runc",
     "nft": "nftables",
     "ip": "iproute2",
+    "mount": "mount",
     "haproxy": "haproxy",
     "conntrack": "conntrack",
 }

@@ -15,6 +15,7 @@ from wherry.images.errors import ImageError
 from wherry.images.layers.base import Base
 from wherry.images.layers.compiler import Compiler
 from wherry.images.layout import Layout
+from wherry.images.unpack import unpack
 
 FORMAT = "3"
 _NEEDED = (
@@ -118,8 +119,7 @@ class Interpreter:
         try:
             for layer in self._base.layers:
                 with tarfile.open(self._layout.path(layer["digest"]), "r:*") as tar:
-                    members = [one for one in tar if _needed(one)]
-                    tar.extractall(scratch, members, filter="data")
+                    unpack(tar, [one for one in tar if _needed(one)], scratch)
             settle(scratch, self._root)
         except (tarfile.TarError, OSError) as error:
             raise ImageError(f"{self._base.reference}: its Python cannot be unpacked: {error}") from error
