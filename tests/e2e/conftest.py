@@ -105,10 +105,14 @@ def slot() -> Iterator[Slot]:
     pytest.fail("32 test runs are under way on this machine already")
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, slot: Slot) -> Iterator[Engine]:
+@pytest.fixture(scope="session")
+def with_kubectl() -> None:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not on this machine, and the one of Debian 12 is 1.20: put 1.27 or later into the PATH")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, slot: Slot, with_kubectl: None) -> Iterator[Engine]:
     root = tmp_path_factory.mktemp("e2e")
     engine = Engine(root, slot.options(root))
     started = engine.wherry("node", "start")

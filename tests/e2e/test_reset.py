@@ -109,7 +109,7 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path, slot: Slot) -> Iterator[Host]:
+def host(tmp_path: Path, slot: Slot, with_kubectl: None) -> Iterator[Host]:
     Path("/var/lib/cni").mkdir(exist_ok=True)
     holder = subprocess.Popen(
         ["unshare", "--net", "--mount", "sh", "-ec", HOLD], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
