@@ -144,6 +144,7 @@ def _node(config: Config, addresses: Addresses) -> NodeSettings:
         ephemeral_bytes=machine.ephemeral_bytes,
         cgroup_v2=machine.cgroup_v2,
         seccomp_root=config.state / "seccomp",
+        in_memory=config.run / "pods",
     )
 
 

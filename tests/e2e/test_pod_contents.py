@@ -109,6 +109,7 @@ stat -L -c %a /map/sub/a; cat /proc/mounts; echo from within > /host/out"""
     assert text[5] == "400"
     mounted = {line.split()[1]: line for line in text[6:]}
     assert "tmpfs rw" in mounted["/memory"]
+    assert all("tmpfs" in mounted[f"/{name}"] for name in ("secret", "map", "down")), "what is secret is on no disk"
     assert "size=1024k" in mounted["/memory"]
     assert "size=32768k" in mounted["/limited"], "the pod's own limit"
     assert (tmp_path / "out").read_text() == "from within\n"
@@ -138,6 +139,8 @@ def test_the_service_account_token_is_the_pods_own(engine: Engine) -> None:
 
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["kubernetes.io"]
     meta = get(engine, "token")["metadata"]
+    assert list((engine.root / "rn" / "pods" / meta["uid"]).rglob("token")), "in memory"
+    assert not list((engine.root / "st" / "node").rglob("token")), "and on no disk"
     assert claims["pod"] == {"name": "token", "uid": meta["uid"]}
 
     server = engine.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")

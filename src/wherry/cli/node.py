@@ -290,7 +290,7 @@ def reset(yes: bool, user_file: Path | None, no_kubeconfig: bool, **given: Any) 
     import shutil
 
     from wherry import engine
-    from wherry.host import launch
+    from wherry.host import launch, run_directory
     from wherry.process import ProgramError
 
     config = config_of(given)
@@ -300,9 +300,9 @@ def reset(yes: bool, user_file: Path | None, no_kubeconfig: bool, **given: Any) 
     try:
         launch.stop(config)
         asyncio.run(engine.reset(config))
-        for directory in (config.state, config.run):
-            if directory.exists():
-                shutil.rmtree(directory)
+        if config.state.exists():
+            shutil.rmtree(config.state)
+        run_directory.remove(config.run)
     except (launch.LaunchError, ProgramError, OSError) as error:
         fail(f"{config.name} is not all gone: {error}")
     if not no_kubeconfig:

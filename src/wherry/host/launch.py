@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wherry import files, process
 from wherry.config import PREFIX, SETTINGS, Config, render
+from wherry.host import run_directory
 from wherry.host.processes import lock_holder
 
 START_SECONDS, STOP_SECONDS = 30.0, 20.0
@@ -42,13 +43,18 @@ def running(config: Config) -> Engine | None:
 
 def start(config: Config) -> bool:
     """Bring the engine up and wait until it answers; False if it was up already. Several starts at once are one."""
-    _directory(config.run)
-    with files.locked(config.run / "start.lock"):
-        if running(config):
-            _wait_for_the_other(config)
-            return False
-        _launch(config)
-        return True
+    mounted = _directory(config.run)
+    try:
+        with files.locked(config.run / "start.lock"):
+            if running(config):
+                _wait_for_the_other(config)
+                return False
+            _launch(config)
+            return True
+    except BaseException:
+        if mounted:  # a start that fails leaves nothing behind
+            run_directory.remove(config.run)
+        raise
 
 
 def stop(config: Config) -> bool:
@@ -129,8 +135,9 @@ def _last_words(words: Path) -> str:
     return f"{said.splitlines()[-1]} (all of it in {words})" if said else "it ended without a word"
 
 
-def _directory(path: Path) -> None:
+def _directory(path: Path) -> bool:
+    """Whether it was mounted."""
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return run_directory.make(path)
     except OSError as error:
-        raise LaunchError(f"{path} cannot be used ({error.strerror}): choose another by --run-dir") from None
+        raise LaunchError(f"{path} cannot be used ({error.strerror or error}): choose another by --run-dir") from None

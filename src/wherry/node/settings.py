@@ -8,7 +8,10 @@ _MEMORY_KEPT = 100 << 20  # the default of upstream's eviction, as is a tenth of
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSettings:
-    """`pods` holds a directory for each pod (volumes and files), `logs` the containers' logs."""
+    """`pods` holds a directory for each pod (volumes and files), `logs` the containers' logs.
+
+    `in_memory` holds the volumes of Secrets, tokens and the like instead: None leaves them with the others.
+    """
 
     name: str
     address: str  # the node's, and so every hostNetwork pod's
@@ -26,6 +29,7 @@ class NodeSettings:
     pulls: int = 5  # images that are pulled at once
     cgroup_v2: bool = False
     seccomp_root: Path = field(default=Path("/var/lib/wherry/seccomp"))  # of Localhost profiles
+    in_memory: Path | None = None
     extended: dict[str, str] = field(default_factory=dict)  # further capacity: hugepages, ...
 
     @property
@@ -39,6 +43,10 @@ class NodeSettings:
 
     def pod_dir(self, uid: str) -> Path:
         return self.pods / uid
+
+    def source_dir(self, uid: str) -> Path:
+        """Where a pod's volumes are whose files come from the API."""
+        return (self.in_memory / uid if self.in_memory else self.pod_dir(uid)) / "volumes"
 
     def log_dir(self, namespace: str, name: str, uid: str) -> Path:
         return self.logs / f"{namespace}_{name}_{uid}"

@@ -32,7 +32,10 @@ class FailedMount(Exception):
 
 @dataclass
 class Volumes:
-    """Below `settings.pods/UID`: `volumes/NAME`, `subpaths/...`, `containers/NAME/ATTEMPT`, `etc-hosts`."""
+    """Below `settings.pods/UID`: `volumes/NAME`, `subpaths/...`, `containers/NAME/ATTEMPT`, `etc-hosts`.
+
+    Volumes whose files come from the API are in `settings.source_dir`, which is in memory.
+    """
 
     settings: NodeSettings
     lister: Lister
@@ -45,7 +48,7 @@ class Volumes:
         failures = []
         for volume in pod["spec"].get("volumes") or ():
             try:
-                await self._make(pod, volume, home / "volumes" / volume["name"])
+                await self._make(pod, volume, self._at(pod, volume))
             except (NoVolume, ProgramError, OSError) as error:
                 failures.append(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
             except ApiError as error:
@@ -56,11 +59,10 @@ class Volumes:
 
     async def refresh(self, pod: Obj) -> None:
         """Bring files up to date after a change of their sources. What has gone is kept, as upstream does."""
-        home = self.settings.pod_dir(pod["metadata"]["uid"])
         for volume in pod["spec"].get("volumes") or ():
-            if any(volume.get(key) is not None for key in KEPT_CURRENT):
+            if _from_api(volume):
                 try:
-                    await self._make(pod, volume, home / "volumes" / volume["name"])
+                    await self._make(pod, volume, self._at(pod, volume))
                 except (NoVolume, ApiError, OSError):
                     continue
 
@@ -86,12 +88,12 @@ class Volumes:
         home = self.settings.pod_dir(uid)
         for mounted in reversed(await asyncio.to_thread(_mounted_below, home)):
             await run("umount", mounted)
-        await asyncio.to_thread(_remove, home)
+        await asyncio.to_thread(_remove, self.settings.source_dir(uid).parent, home)
         self.tokens.forget(uid)
 
     async def _make(self, pod: Obj, volume: Obj, place: Path) -> None:
         fs_group = pod_context(pod).get("fsGroup")
-        if any(volume.get(key) is not None for key in KEPT_CURRENT):
+        if _from_api(volume):
             tokens = await self.tokens.tokens(pod) if volume.get("projected") else {}
             files: dict[str, File] = FileSources(self.lister, self.settings, tokens).files(pod, volume)
             await asyncio.to_thread(write_set, place, files, fs_group)
@@ -125,9 +127,15 @@ class Volumes:
         volume = next((one for one in pod["spec"].get("volumes") or () if one["name"] == name), None)
         if volume is None:
             raise NoVolume(f'volume "{name}" is not in the pod')
-        if volume.get("emptyDir") is not None or any(volume.get(key) is not None for key in KEPT_CURRENT):
-            return self.settings.pod_dir(pod["metadata"]["uid"]) / "volumes" / name
+        if volume.get("emptyDir") is not None or _from_api(volume):
+            return self._at(pod, volume)
         return Path(self._host_path(pod, volume)[0])
+
+    def _at(self, pod: Obj, volume: Obj) -> Path:
+        """Where a volume of the pod's own is."""
+        uid = pod["metadata"]["uid"]
+        below = self.settings.source_dir(uid) if _from_api(volume) else self.settings.pod_dir(uid) / "volumes"
+        return below / str(volume["name"])
 
     async def _mount(self, pod: Obj, container: Obj, mount: Obj, index: int, pod_ip: str) -> MountSpec:
         place = self._place(pod, mount["name"])
@@ -211,6 +219,11 @@ def _mounted_below(home: Path) -> Sequence[str]:
     return [point for point in points if point == prefix or point.startswith(f"{prefix}/")]
 
 
-def _remove(home: Path) -> None:
-    if home.exists():
-        shutil.rmtree(home)
+def _remove(*homes: Path) -> None:
+    for home in homes:
+        if home.exists():
+            shutil.rmtree(home)
+
+
+def _from_api(volume: Obj) -> bool:
+    return any(volume.get(key) is not None for key in KEPT_CURRENT)
