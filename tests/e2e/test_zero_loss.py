@@ -93,7 +93,8 @@ def churn(engine: Engine) -> None:
     engine.kubectl("wait", "--for=jsonpath={.status.replicas}=1", "deployment/lossless", "--timeout=50s")
     engine.kubectl("scale", "deployment/lossless", "--replicas=3")
     engine.kubectl("rollout", "status", "deployment/lossless", "--timeout=50s")
-    name = engine.kubectl("get", "pods", "-l", "app=lossless", "-o", "jsonpath={.items[0].metadata.name}")
+    pods = json.loads(engine.kubectl("get", "pods", "-l", "app=lossless", "-o", "json"))["items"]
+    name = next(pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"])
     engine.kubectl("delete", "pod", name, "--timeout=50s")
     engine.kubectl("rollout", "status", "deployment/lossless", "--timeout=50s")
 
