@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from wherry.images.layers.content import directory, parents
-from wherry.images.layers.tar import Member, ending, pieces
+from wherry.images.layers.tar import Member, write_entries
 from wherry.images.layout import LAYER, Descriptor, Layout
 
 LEAST = 512 << 10  # bytes of a layer below which it is quicker to make it anew
@@ -46,12 +46,9 @@ def layer(layout: Layout, fresh: Sequence[Member], before: Contents, now: Conten
     files = [*fresh, *removed]
     new = now.every_directory - before.every_directory
     folders = new.union({now.below}, *(parents(one.name, now.below) for one in files))
-    size = 0
+    members = sorted(chain(files, map(directory, folders)), key=lambda one: os.fsencode(one.name))
     with layout.writer() as blob:
-        members = chain(files, map(directory, folders))
-        for member in sorted(members, key=lambda one: os.fsencode(one.name)):
-            size += sum(map(blob.write, pieces(member)))
-        blob.write(ending(size))
+        write_entries(members, blob)
         return blob.commit(LAYER)
 
 

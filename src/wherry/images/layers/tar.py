@@ -36,14 +36,25 @@ class Member:
 
 def write_tar(members: Iterable[Member], sink: Sink) -> None:
     """Write them in the order of their names. ImageError if two have one name, or one that a layer must not have."""
-    previous, size = "", 0
-    for member in sorted(members, key=lambda member: member.name.encode()):
-        check_name(member.name, previous)
-        previous = member.name
+    write_entries(_checked(members), sink)
+
+
+def write_entries(members: Iterable[Member], sink: Sink) -> None:
+    """Write them as they come, whatever their names."""
+    size = 0
+    for member in members:
         for piece in pieces(member):
             sink.write(piece)
             size += len(piece)
     sink.write(ending(size))
+
+
+def _checked(members: Iterable[Member]) -> Iterator[Member]:
+    previous = ""
+    for member in sorted(members, key=lambda member: member.name.encode()):
+        check_name(member.name, previous)
+        previous = member.name
+        yield member
 
 
 def check_name(name: str, previous: str = "") -> None:
