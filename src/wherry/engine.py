@@ -204,8 +204,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         network = Network(client.acting_as("wherry-network"), mirror, clock, events.record, _network(config))
         async with asyncio.TaskGroup() as preparations:
             preparations.create_task(containerd.start())
-            await bootstrap(client, addresses.service, (addresses.gateway, config.port))
             preparations.create_task(network.prepare())
+            await bootstrap(client, addresses.service, (addresses.gateway, config.port))
+            await network.name()
         runtime = await stack.enter_async_context(CriRuntime(containerd.socket))
         server = _server(config, addresses, registry, tokens, NodeAccess(runtime))
         parts = Parts(config, addresses, clock, authority, client, mirror, containerd, runtime, events, network)
@@ -249,15 +250,21 @@ async def _actors(parts: Parts) -> AsyncIterator[Actor]:
     yield "images", images.run()
     cgroups, changed = Cgroups(node), images.changed
     workers = PodWorkers(kubelet, mirror, parts.runtime, parts.network, cgroups, clock, told.record, node, changed)
-    yield "pods", workers.run()
+    yield "pods", _pods(parts.containerd, workers)
+
+
+async def _pods(containerd: Containerd, workers: PodWorkers) -> None:
+    """The node is Ready before the sandboxes' image is there; pods that come so early wait for it."""
+    await containerd.provide()
+    await workers.run()
 
 
 def _collect_seldom() -> None:
     """What there is by now stays: look for cycles only in what comes later, and in larger portions.
 
-    Measured: a seventh of the processor time of writes. The command has left the collector off while it imported.
+    Measured: a seventh of the processor time of writes. The command has left the collector off while it imported. What
+    is garbage by now stays too: looking for it would hold up the first requests for a tenth of a second.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()

@@ -91,12 +91,17 @@ def test_a_second_start_changes_nothing(wherry: Cli, user_kubeconfig: Path) -> N
     assert (json.loads(wherry("node", "status", "-o", "json").stdout)["pid"], user_kubeconfig.read_text()) == before
 
 
-def test_nothing_of_the_settings_is_in_the_command_line(wherry: Cli) -> None:
+def test_the_engine_holds_nothing_of_who_started_it(wherry: Cli) -> None:
     pid = json.loads(wherry("node", "status", "-o", "json").stdout)["pid"]
-    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[1:-1]
-    settings = str(wherry.engine.root / "rn" / "config.toml")
-    assert words == ["-m", "wherry.cli", "node", "run", "--detached", "--config", settings]
-    assert Path(settings).stat().st_mode & 0o777 == 0o600
+    process, run = Path(f"/proc/{pid}"), wherry.engine.root / "rn"
+    assert os.getsid(pid) == pid
+    assert [os.readlink(process / "fd" / str(each)) for each in range(3)] == [
+        "/dev/null",
+        *[str(run / "engine.out")] * 2,
+    ]
+    held = {os.readlink(each) for each in (process / "fd").iterdir() if each.is_symlink()}
+    assert str(run / "start.lock") not in held
+    assert (run / "config.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_another_engine_is_told_who_has_the_state_the_directory_and_the_port(wherry: Cli, tmp_path: Path) -> None:

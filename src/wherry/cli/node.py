@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,30 @@ def kubeconfig_options(command: Any) -> Any:
 
 @command.command()
 @settings
-@click.option("--detached", is_flag=True, hidden=True, help="Log to the file only.")
-def run(detached: bool, **given: Any) -> None:
+def run(**given: Any) -> None:
     """Run the engine in the foreground; Ctrl-C ends it, pods run on.
 
     \b
     Example:
       sudo wherry node run --log-level debug
     """
+    _engine(config_of(given), foreground=True)
+
+
+def _background(config: Config) -> int:
+    """The engine in a process that nobody looks at: its exit code."""
+    try:
+        _engine(config, foreground=False)
+    except click.ClickException as problem:
+        problem.show()
+        return problem.exit_code
+    return 0
+
+
+def _engine(config: Config, *, foreground: bool) -> None:
     import gc
     import logging
 
-    config = config_of(given)
     gc.disable()  # until the engine is up: collecting what was just imported is a quarter of its start
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # it would say on stderr that it saw a fork, for each program run
     from wherry.host import engine_log, launch, preflight
@@ -58,7 +71,7 @@ def run(detached: bool, **given: Any) -> None:
     try:
         preflight.check(config)
         with launch.holding(config):
-            engine_log.begin(config, foreground=not detached)
+            engine_log.begin(config, foreground=foreground)
             _launch_containerd(config)
             with _without_authorities():
                 from wherry import engine  # takes most of a start, and is not needed to say what is wrong
@@ -133,7 +146,7 @@ def start(user_file: Path | None, no_kubeconfig: bool, **given: Any) -> None:
     _need_root(["node", "start", *(["--no-kubeconfig"] if no_kubeconfig else [])], config, user_file)
     began = time.monotonic()
     try:
-        new = launch.start(config)
+        new = launch.start(config, partial(_background, config))
     except launch.LaunchError as error:
         fail(str(error))
     engine = launch.running(config)

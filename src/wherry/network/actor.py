@@ -72,9 +72,12 @@ class Network:
         self._unanswered = conntrack.Unanswered()
 
     async def prepare(self) -> None:
-        """Bridge, route, CNI configuration, and the Service of the DNS. May be repeated."""
+        """Bridge, route and CNI configuration. May be repeated."""
         await cni.prepare(self.settings, self.settings.state / "cni")
         self._sees_bridged = await asyncio.to_thread(host.filter_bridged, self.settings.bridge)
+
+    async def name(self) -> None:
+        """The Service of the DNS, when its namespace is there. May be repeated."""
         await kubedns.ensure(self.client, self.settings)
 
     async def run(self) -> None:

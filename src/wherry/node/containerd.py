@@ -36,7 +36,7 @@ class Containerd:
         return self._process.find()
 
     async def start(self) -> None:
-        """Adopt the running one, or start one; returns when the CRI answers and the sandbox image is there."""
+        """Adopt the running one, or start one; returns when the CRI answers."""
         running = self.process()
         if running and self._process.configured():
             await self._ready(running)
@@ -47,6 +47,17 @@ class Containerd:
         if process is None:
             raise ProgramError(f"containerd: ended at once: {self._last_words()}")
         await self._ready(process)
+
+    async def provide(self) -> None:
+        """The image of the pods' sandboxes is there when this returns. May be repeated."""
+        async with CriRuntime(self.socket) as runtime:
+            if await runtime.image(sandbox_image.REFERENCE) is not None:
+                return
+        try:
+            archive = await asyncio.to_thread(sandbox_image.sandbox_archive)
+        except FileNotFoundError as error:
+            raise ProgramError(f"{error.filename}: not found; pods need it (package catatonit)") from error
+        await import_archive(self.socket, archive)
 
     async def wait(self) -> None:
         """Returns when the running containerd has ended, by whatever cause: time to `start` again."""
@@ -84,12 +95,6 @@ class Containerd:
             except TimeoutError as error:
                 words = self._last_words()
                 raise ProgramError(f"containerd: no answer after {_START_SECONDS:g} s: {words}") from error
-            if await runtime.image(sandbox_image.REFERENCE) is None:
-                try:
-                    archive = await asyncio.to_thread(sandbox_image.sandbox_archive)
-                except FileNotFoundError as error:
-                    raise ProgramError(f"{error.filename}: not found; pods need it (package catatonit)") from error
-                await import_archive(self.socket, archive)
 
     async def _answering(self, runtime: CriRuntime, process: Process) -> None:
         while True:

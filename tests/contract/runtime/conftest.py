@@ -118,6 +118,7 @@ async def real(tmp_path: Path) -> AsyncIterator[World]:
     containerd = Containerd(ContainerdProcess(tmp_path / "root", tmp_path / "state", conf))
     try:
         await containerd.start()
+        await containerd.provide()
         await import_archive(containerd.socket, busybox_archive())
         async with CriRuntime(containerd.socket) as runtime:
             image = await runtime.image(BUSYBOX)
