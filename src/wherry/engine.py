@@ -207,7 +207,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             preparations.create_task(network.prepare())
             await bootstrap(client, addresses.service, (addresses.gateway, config.port))
             await network.name()
-        runtime = await stack.enter_async_context(CriRuntime(containerd.socket))
+        runtime = await stack.enter_async_context(containerd.runtime())
         server = _server(config, addresses, registry, tokens, NodeAccess(runtime))
         parts = Parts(config, addresses, clock, authority, client, mirror, containerd, runtime, events, network)
         async with asyncio.TaskGroup() as tasks:

@@ -16,6 +16,7 @@ from wherry.node.containerd_process import ContainerdProcess, Process
 from wherry.node.content import import_archive
 from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Runtime, RuntimeFailure
+from wherry.node.seccomp_filters import SeccompFilters
 from wherry.process import ProgramError, run
 
 _START_SECONDS = 20.0
@@ -30,6 +31,10 @@ class Containerd:
         self.root, self.state, self.log = process.root, process.state, process.log
         self.socket = str(process.state / "containerd.sock")
         self._process = process
+
+    def runtime(self) -> CriRuntime:
+        """Its CRI, with the seccomp filters that its containers were started with."""
+        return CriRuntime(self.socket, SeccompFilters(self.state / "crun" / "k8s.io"))
 
     def process(self) -> Process | None:
         """The one that runs, if it does."""

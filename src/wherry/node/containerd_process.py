@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherry.node.oci_runtime import AUTO, choose
+from wherry.node.oci_runtime import AUTO, SECCOMP_FILTER, choose
 
 SANDBOX_IMAGE = "wherry.local/sandbox:2"
 CNI_BIN = (Path("/usr/lib/cni"),)
@@ -92,6 +92,8 @@ stats_collect_period = 3600
 
 {cri}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+pod_annotations = {json.dumps([SECCOMP_FILTER])}
+container_annotations = {json.dumps([SECCOMP_FILTER])}
 
 {cri}.containerd.runtimes.runc.options]
 BinaryName = {json.dumps(oci_runtime)}

@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Self
 
 from google.protobuf.message import Message
@@ -25,6 +27,7 @@ from wherry.node.runtime import (
     State,
     Usage,
 )
+from wherry.node.seccomp_filters import Key, SeccompFilters, key
 from wherry.node.unpacking import PIN_LABEL
 
 _CALL_SECONDS = 120.0
@@ -35,8 +38,10 @@ _AT_ONCE = 32  # status calls in flight: a full node has hundreds of containers
 class CriRuntime:
     """One containerd behind its socket. `async with`, or `close()` at the end."""
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, filters: SeccompFilters | None = None) -> None:
         self._channel = open_channel(socket_path)
+        self._filters = filters or SeccompFilters(Path(os.devnull))
+        self._learns: dict[str, Key] = {}  # a container that will tell its filter when it has started
         self._exited: dict[str, Container] = {}  # a container that has exited changes no more
         self._addresses: dict[str, str] = {}  # sandbox id -> ip, fixed for its life
         self._pods: dict[str, str] = {}  # container or sandbox id -> pod uid
@@ -86,7 +91,9 @@ class CriRuntime:
 
     async def run_sandbox(self, spec: SandboxSpec) -> str:
         """Idempotent by (uid, attempt): an earlier call may have succeeded after its caller gave up."""
-        request = pb.RunPodSandboxRequest(config=cri_messages.sandbox_config(spec))
+        wanted = None if spec.security.privileged else key(None)
+        annotations = self._filters.annotations(wanted)
+        request = pb.RunPodSandboxRequest(config=cri_messages.sandbox_config(spec, annotations))
         try:
             answer = await self._runtime("RunPodSandbox", request, pb.RunPodSandboxResponse, 2 * _CALL_SECONDS)
         except RuntimeFailure as error:
@@ -96,6 +103,7 @@ class CriRuntime:
                 return ready
             answer = await self._runtime("RunPodSandbox", request, pb.RunPodSandboxResponse, 2 * _CALL_SECONDS)
         self._pods[answer.pod_sandbox_id] = spec.uid
+        await self._learn(wanted, answer.pod_sandbox_id)
         return answer.pod_sandbox_id
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
@@ -109,9 +117,10 @@ class CriRuntime:
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec, sandbox: SandboxSpec) -> str:
         """Idempotent while the earlier one by that name and attempt was never started."""
+        wanted = key(spec.security)
         request = pb.CreateContainerRequest(
             pod_sandbox_id=sandbox_id,
-            config=cri_messages.container_config(spec, sandbox),
+            config=cri_messages.container_config(spec, sandbox, self._filters.annotations(wanted)),
             sandbox_config=cri_messages.sandbox_config(sandbox),
         )
         try:
@@ -122,12 +131,15 @@ class CriRuntime:
             await self._remove_unstarted(spec, sandbox, error)
             answer = await self._runtime("CreateContainer", request, pb.CreateContainerResponse)
         self._pods[answer.container_id] = sandbox.uid
+        if wanted and self._filters.unknown(wanted):
+            self._learns[answer.container_id] = wanted
         return answer.container_id
 
     async def start_container(self, container_id: str) -> None:
         await self._runtime(
             "StartContainer", pb.StartContainerRequest(container_id=container_id), pb.StartContainerResponse
         )
+        await self._learn(self._learns.pop(container_id, None), container_id)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         """The image's stop signal, then SIGKILL after the grace. Returns when it has exited."""
@@ -138,6 +150,7 @@ class CriRuntime:
         request = pb.RemoveContainerRequest(container_id=container_id)
         await self._runtime("RemoveContainer", request, pb.RemoveContainerResponse)
         self._exited.pop(container_id, None)
+        self._learns.pop(container_id, None)
 
     async def reopen_log(self, container_id: str) -> None:
         request = pb.ReopenContainerLogRequest(container_id=container_id)
@@ -277,6 +290,10 @@ class CriRuntime:
         if found.state is State.EXITED:
             self._exited[found.id] = found
         return found
+
+    async def _learn(self, wanted: Key | None, container_id: str) -> None:
+        if wanted and self._filters.unknown(wanted):
+            await asyncio.to_thread(self._filters.learn, wanted, container_id)
 
     async def _earlier_sandbox(self, spec: SandboxSpec) -> str:
         """The ready sandbox of that uid and attempt; one that is not ready is removed."""

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from wherry.node import cri_pb2 as pb
+from wherry.node.oci_runtime import SECCOMP_FILTER
 from wherry.node.runtime import (
     Container,
     ContainerSpec,
@@ -19,6 +21,8 @@ from wherry.node.runtime import (
     State,
     Usage,
 )
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 POD_NAME = "io.kubernetes.pod.name"
 POD_NAMESPACE = "io.kubernetes.pod.namespace"
@@ -56,7 +60,8 @@ _PROPAGATION = {
 _PROTOCOLS = {"TCP": pb.TCP, "UDP": pb.UDP, "SCTP": pb.SCTP}
 
 
-def sandbox_config(spec: SandboxSpec) -> pb.PodSandboxConfig:
+def sandbox_config(spec: SandboxSpec, own: Mapping[str, str] = NONE) -> pb.PodSandboxConfig:
+    """`own` are annotations of the node itself."""
     security = spec.security
     return pb.PodSandboxConfig(
         metadata=pb.PodSandboxMetadata(name=spec.name, uid=spec.uid, namespace=spec.namespace, attempt=spec.attempt),
@@ -65,7 +70,7 @@ def sandbox_config(spec: SandboxSpec) -> pb.PodSandboxConfig:
         dns_config=pb.DNSConfig(servers=spec.dns_servers, searches=spec.dns_searches, options=spec.dns_options),
         port_mappings=[_port(port) for port in spec.ports],
         labels={**spec.labels, **_pod_labels(spec)},
-        annotations=spec.annotations,
+        annotations={**_without_filter(spec.annotations), **own},
         linux=pb.LinuxPodSandboxConfig(
             cgroup_parent=spec.cgroup_parent,
             sysctls=spec.sysctls,
@@ -83,7 +88,7 @@ def sandbox_config(spec: SandboxSpec) -> pb.PodSandboxConfig:
     )
 
 
-def container_config(spec: ContainerSpec, sandbox: SandboxSpec) -> pb.ContainerConfig:
+def container_config(spec: ContainerSpec, sandbox: SandboxSpec, own: Mapping[str, str] = NONE) -> pb.ContainerConfig:
     return pb.ContainerConfig(
         metadata=pb.ContainerMetadata(name=spec.name, attempt=spec.attempt),
         image=pb.ImageSpec(image=spec.image, user_specified_image=spec.user_image),
@@ -94,7 +99,7 @@ def container_config(spec: ContainerSpec, sandbox: SandboxSpec) -> pb.ContainerC
         mounts=[_mount(mount) for mount in spec.mounts],
         devices=[pb.Device(container_path=path, host_path=path, permissions="rwm") for path in spec.devices],
         labels={**spec.labels, **_pod_labels(sandbox), CONTAINER_NAME: spec.name},
-        annotations={**spec.annotations, USER_IMAGE: spec.user_image or spec.image},
+        annotations={**_without_filter(spec.annotations), USER_IMAGE: spec.user_image or spec.image, **own},
         log_path=spec.log_path,
         stdin=spec.stdin,
         stdin_once=spec.stdin_once,
@@ -130,12 +135,12 @@ def sandbox_value(status: pb.PodSandboxStatus) -> Sandbox:
         created=_required(status.created_at),
         ip=status.network.ip,
         labels=dict(status.labels),
-        annotations=dict(status.annotations),
+        annotations=_without_filter(status.annotations),
     )
 
 
 def container_value(status: pb.ContainerStatus, sandbox_id: str) -> Container:
-    annotations = dict(status.annotations)
+    annotations = _without_filter(status.annotations)
     user_image = annotations.pop(USER_IMAGE, "") or status.image.image
     return Container(
         id=status.id,
@@ -185,6 +190,11 @@ def usage_value(stats: pb.ContainerStats) -> Usage:
         memory_bytes=stats.memory.working_set_bytes.value,
         at=_required(stats.cpu.timestamp),
     )
+
+
+def _without_filter(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Pods' authors must not choose the filter, and nobody needs to see it."""
+    return {key: value for key, value in annotations.items() if key != SECCOMP_FILTER}
 
 
 def _pod_labels(spec: SandboxSpec) -> dict[str, str]:

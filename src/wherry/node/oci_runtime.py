@@ -17,6 +17,8 @@ from pathlib import Path
 from wherry.process import ProgramError
 
 AUTO = "auto"
+SECCOMP_FILTER = "run.oci.seccomp_bpf_data"
+"""crun's annotation: a compiled filter in base64, used in place of the profile."""
 _CRUN, _RUNC = "crun", "runc"
 _CGROUPS = Path("/sys/fs/cgroup")
 # Those that version 2 has too; `perf_event` is left to it, as nothing needs to be told to use it.

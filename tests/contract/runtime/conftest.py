@@ -17,7 +17,6 @@ from tests.support.runtime import FakeRuntime, Program
 from wherry.node.containerd import Containerd
 from wherry.node.containerd_process import ContainerdProcess
 from wherry.node.content import import_archive
-from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Container, ContainerSpec, PodEvent, Resources, Runtime, SandboxSpec
 from wherry.process import run
 
@@ -120,7 +119,7 @@ async def real(tmp_path: Path) -> AsyncIterator[World]:
         await containerd.start()
         await containerd.provide()
         await import_archive(containerd.socket, busybox_archive())
-        async with CriRuntime(containerd.socket) as runtime:
+        async with containerd.runtime() as runtime:
             image = await runtime.image(BUSYBOX)
             assert image is not None
             yield World(runtime, image.id, tmp_path, containerd)
