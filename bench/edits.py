@@ -1,24 +1,25 @@
 """From an edited file to the changed pod's answer: `wherry up --watch` in layers, `wherry up` of a Dockerfile."""
 
 import asyncio
+import contextlib
 import re
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import aiohttp
-
+from bench.cluster import Cluster
 from bench.engine import NETWORK, ready
 from wherry.process import run
 
 ANSWER_SECONDS = 120.0
+PAUSE_SECONDS = 0.01  # between questions: more of them would take the processor from the pod that starts
 _URL = re.compile(r"(http://\S+)")
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def engine() -> AsyncIterator[tuple[Path, tuple[str, ...]]]:
     """The state's directory of an engine of the bench's own, and the options that mean it."""
     with tempfile.TemporaryDirectory(prefix="wherry-bench-edits-", dir="/var/tmp") as place:
@@ -32,7 +33,9 @@ async def engine() -> AsyncIterator[tuple[Path, tuple[str, ...]]]:
             await _wherry("node", "reset", "--yes", *flags)
 
 
-async def watched(folder: Path, edit: Callable[[str], None], flags: tuple[str, ...], rounds: int) -> list[float]:
+async def watched(
+    folder: Path, edit: Callable[[str], None], flags: tuple[str, ...], kubeconfig: Path, rounds: int
+) -> list[float]:
     """Milliseconds of each edit, while `wherry up --watch` runs; what it says of the phases goes to stderr."""
     argv = (sys.executable, "-u", "-m", "wherry.cli", "up", str(folder), "--watch", "--progress", "quiet", *flags)
     child = await asyncio.create_subprocess_exec(
@@ -44,6 +47,7 @@ async def watched(folder: Path, edit: Callable[[str], None], flags: tuple[str, .
         await _said(child.stdout, re.compile("(watching)"))
         for number in range(rounds):
             word = f"w{number}x{time.time_ns()}"
+            await _rest(kubeconfig)
             begun = time.perf_counter()
             edit(word)
             await _answer(url, word)
@@ -55,13 +59,16 @@ async def watched(folder: Path, edit: Callable[[str], None], flags: tuple[str, .
         await child.wait()
 
 
-async def brought_up(folder: Path, edit: Callable[[str], None], flags: tuple[str, ...], rounds: int) -> list[float]:
+async def brought_up(
+    folder: Path, edit: Callable[[str], None], flags: tuple[str, ...], kubeconfig: Path, rounds: int
+) -> list[float]:
     """The same, each edit by a `wherry up` of its own."""
     url = _URL.search(await _wherry("up", str(folder), "--progress", "quiet", *flags))
     assert url is not None, "an app that is up has an address"
     took = []
     for number in range(rounds):
         word = f"b{number}x{time.time_ns()}"
+        await _rest(kubeconfig)
         begun = time.perf_counter()
         edit(word)
         async with asyncio.TaskGroup() as both:
@@ -73,18 +80,28 @@ async def brought_up(folder: Path, edit: Callable[[str], None], flags: tuple[str
 
 async def _answer(url: str, word: str) -> None:
     """Ask on new connections until the answer is `word`."""
-    async with (
-        asyncio.timeout(ANSWER_SECONDS),
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
-    ):
+    place = urlsplit(url)
+    request = f"GET / HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n\r\n".encode()
+    async with asyncio.timeout(ANSWER_SECONDS):
         while True:
-            try:
-                async with session.get(url) as answer:
-                    if (await answer.text()) == word:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.005)
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_connection(place.hostname, place.port or 80)
+                writer.write(request)
+                answer = await reader.read()
+                writer.close()
+                if answer.endswith(word.encode()):
+                    return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _rest(kubeconfig: Path) -> None:
+    """Wait until no pod of the edit before ends any more."""
+    async with Cluster(kubeconfig) as cluster, asyncio.timeout(ANSWER_SECONDS):
+        path = "/api/v1/namespaces/default/pods"
+        while any(  # noqa: ASYNC110 - a bench may ask ten times a second
+            "deletionTimestamp" in pod["metadata"] for pod in (await cluster.call("GET", path))["items"]
+        ):
+            await asyncio.sleep(0.1)
 
 
 async def _said(lines: asyncio.StreamReader, wanted: re.Pattern[str]) -> str:

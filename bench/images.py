@@ -202,9 +202,10 @@ async def answered(place: Path) -> dict[str, Took]:
             flask_app(each)
             (each / "wherry.toml").write_text("replicas = 1\n")
         (guided / "Dockerfile").write_text(GUIDE)
+        kubeconfig = state / "kubeconfig"
         return {
-            "layers": Took(await edits.watched(folder, lambda word: edit(folder, word), flags, TURNS)),
-            "guide": Took(await edits.brought_up(guided, lambda word: edit(guided, word), flags, ROUNDS)),
+            "layers": Took(await edits.watched(folder, lambda word: edit(folder, word), flags, kubeconfig, TURNS)),
+            "guide": Took(await edits.brought_up(guided, lambda word: edit(guided, word), flags, kubeconfig, ROUNDS)),
         }
 
 

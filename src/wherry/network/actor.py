@@ -19,6 +19,7 @@ from wherry.network.drain import drained
 from wherry.network.forward import Forwarder, HostResolvers
 from wherry.network.haproxy import HAProxy, can_listen
 from wherry.network.host_ports import Opening
+from wherry.network.libnftables import Nftables
 from wherry.network.openings import HostPorts, Record
 from wherry.network.pace import Pace
 from wherry.network.records import Records
@@ -70,6 +71,7 @@ class Network:
         self._host_ports = HostPorts(self.mirror, self.settings, self.record)
         self._namespaces = Namespaces(self.settings.run)
         self._unanswered = conntrack.Unanswered()
+        self._nftables = Nftables()
 
     async def prepare(self) -> None:
         """Bridge, route and CNI configuration. May be repeated."""
@@ -231,7 +233,8 @@ class Network:
             return
         sticky = any(target.affinity_seconds for target in rules.targets.values())
         known = await nft.remembered(self.settings.name) if sticky else {}
-        await nft.apply(nft.render(rules, self.settings, nft.Kernel(self._sees_bridged, known)))
+        text = nft.render(rules, self.settings, nft.Kernel(self._sees_bridged, known))
+        await asyncio.to_thread(self._nftables.run, text)
         gone, new = _udp(self._rules) - _udp(rules), _udp_ports(rules) - _udp_ports(self._rules)
         self._rules = rules
         await conntrack.forget_udp(sorted(gone))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wherry import files, process
 from wherry.network import nft
+from wherry.network.libnftables import Nftables
 from wherry.network.settings import NetworkSettings
 
 FILE = "10-wherry.conflist"
@@ -50,7 +51,7 @@ async def prepare(settings: NetworkSettings, directory: Path) -> None:
 
 async def clean(settings: NetworkSettings, directory: Path) -> None:
     """Take away the table and the bridge (its addresses and routes go with it), and forwarding if that was ours."""
-    await nft.remove(settings.name)
+    await asyncio.to_thread(_take_away, nft.removal(settings.name))
     if not (await process.run("ip", "link", "show", "dev", settings.bridge, check=False)).code:
         await process.run("ip", "link", "delete", "dev", settings.bridge)
     note = directory / _WAS_OFF
@@ -60,6 +61,11 @@ async def clean(settings: NetworkSettings, directory: Path) -> None:
         if not others.stdout.strip():
             await asyncio.to_thread(_FORWARDING.write_text, "0\n", encoding="ascii")
         await asyncio.to_thread(note.unlink)
+
+
+def _take_away(table: str) -> None:
+    with Nftables() as nftables:
+        nftables.run(table)
 
 
 def _forward(note: Path) -> None:

@@ -1,4 +1,4 @@
-"""A Ruleset in the kernel: the text of one `nft -f -` transaction (pure), and the call that carries it out.
+"""A Ruleset in the kernel: the text of one transaction (pure), for `libnftables` to carry out.
 
 Only the table `inet NAME` is touched, and it is replaced as a whole: created if missing, deleted, defined anew, in one
 transaction. The nat chains see only the first packet of a connection, so whoever is connected stays connected. Whatever
@@ -50,11 +50,6 @@ def render(rules: Ruleset, settings: NetworkSettings, kernel: Kernel = Kernel())
     return f"{table} {{}}\ndelete {table}\n{table} {{\n{body}\n}}\n"
 
 
-async def apply(text: str) -> None:
-    """Carry out the transaction. ProgramError quotes nft and means that nothing has changed."""
-    await process.run("nft", "-f", "-", stdin=text.encode())
-
-
 async def remembered(name: str) -> dict[str, dict[str, int]]:
     """Which clients the affinity sets of the table know, and for how many seconds more."""
     done = await process.run("nft", "-j", "list", "table", "inet", table_name(name), check=False)
@@ -73,9 +68,10 @@ def affinities(listing: str) -> dict[str, dict[str, int]]:
     return found
 
 
-async def remove(name: str) -> None:
+def removal(name: str) -> str:
+    """The transaction that takes the table away, if it is there."""
     table = f"table inet {table_name(name)}"
-    await apply(f"{table} {{}}\ndelete {table}\n")
+    return f"{table} {{}}\ndelete {table}\n"
 
 
 def _hooks(rules: Ruleset, settings: NetworkSettings, kernel: Kernel) -> Iterable[list[str]]:

@@ -56,14 +56,14 @@ async def import_layout(socket: str, built_layout: Path, reference: str, digest:
     image = await asyncio.to_thread(_read, built_layout, digest)
     names = list(dict.fromkeys((reference, f"{_repository(reference)}@{digest}")))
     async with ContentCalls(socket) as calls:
-        if await _complete(calls, image, names):
+        complete, missing = await asyncio.gather(_complete(calls, image, names), _missing(calls, image))
+        if complete:
             return Imported(0, 0, time.monotonic() - begun)
         await calls.lease()
-        copied = await _copy(calls, image)
-        await unpack(calls, image.layers, image.diff_ids)
+        await _bring(calls, image, missing)
         await hold(calls, image.manifest.digest, image.config.digest, image.layers, image.chains)
         await asyncio.gather(*(_named(calls, name, image) for name in names))
-    return Imported(sum(blob.size for blob in copied), len(copied), time.monotonic() - begun)
+    return Imported(sum(blob.size for blob in missing), len(missing), time.monotonic() - begun)
 
 
 async def _named(calls: ContentCalls, name: str, image: "_Image") -> None:
@@ -134,12 +134,24 @@ async def _complete(calls: ContentCalls, image: _Image, names: Sequence[str]) ->
     return pinned and (not image.chains or await calls.has_snapshot(image.chains[-1]))
 
 
-async def _copy(calls: ContentCalls, image: _Image) -> list[pb.Descriptor]:
-    """The blobs that containerd did not have."""
+async def _missing(calls: ContentCalls, image: _Image) -> list[pb.Descriptor]:
+    """The blobs that containerd does not have."""
     there = await asyncio.gather(*(calls.has_blob(blob.digest) for blob in image.blobs))
-    missing = [blob for blob, has in zip(image.blobs, there, strict=True) if not has]
+    return [blob for blob, has in zip(image.blobs, there, strict=True) if not has]
+
+
+async def _bring(calls: ContentCalls, image: _Image, missing: Sequence[pb.Descriptor]) -> None:
+    """Copy what is missing and unpack the layers; those need not wait until manifest and config are on the disk."""
+
+    async def copy(layers: bool) -> None:
+        blobs = [blob for blob in missing if (blob in image.layers) is layers]
+        await asyncio.gather(*(calls.write_blob(image.path(blob), blob.digest, blob.size) for blob in blobs))
+
+    async def layers() -> None:
+        await copy(layers=True)
+        await unpack(calls, image.layers, image.diff_ids)
+
     try:
-        await asyncio.gather(*(calls.write_blob(image.path(blob), blob.digest, blob.size) for blob in missing))
+        await asyncio.gather(layers(), copy(layers=False))
     except OSError as error:
         raise RuntimeFailure("NOT_FOUND", f"{error.filename}: {error.strerror}") from error
-    return missing

@@ -1,0 +1,77 @@
+"""Transactions by the library, in a network namespace of the test's own."""
+
+import ctypes
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.network.objects import endpoint, service, settings, slice_of
+from wherry.network.libnftables import Nftables
+from wherry.network.nft import removal, render
+from wherry.network.ruleset import compute
+from wherry.process import ProgramError
+
+pytestmark = pytest.mark.root
+NEW_NETWORK = 0x4000_0000  # CLONE_NEWNET
+OURS = replace(settings(), name="ours")
+
+
+def alone(work: Callable[[], None]) -> None:
+    """On a thread with an empty network, which ends with it."""
+
+    def run() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.unshare(NEW_NETWORK) == 0, os.strerror(ctypes.get_errno())
+        work()
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(run).result()
+
+
+def tables() -> dict[str, int]:
+    """How many rules each has, as nft tells."""
+    said = subprocess.run(("nft", "-j", "list", "ruleset"), capture_output=True, text=True, check=True).stdout
+    items = json.loads(said)["nftables"]
+    names = [each["table"]["name"] for each in items if "table" in each]
+    return {name: sum(each.get("rule", {}).get("table") == name for each in items) for name in names}
+
+
+def rules(count: int) -> str:
+    ends = [endpoint(f"10.85.0.{number + 2}") for number in range(count)]
+    return render(compute([service("web")], [slice_of("web", *ends)], "one"), OURS)
+
+
+def test_it_replaces_the_one_table_and_takes_it_away() -> None:
+    def work() -> None:
+        with Nftables() as nftables:
+            nftables.run("table inet other {}\n")
+            for count in (1, 2, 1):
+                nftables.run(rules(count))
+                assert tables()["ours"] > 5
+            nftables.run(removal("ours"))
+            nftables.run(removal("ours"))
+            assert tables() == {"other": 0}
+
+    alone(work)
+
+
+def test_what_is_wrong_is_quoted_and_changes_nothing() -> None:
+    def work() -> None:
+        with Nftables() as nftables:
+            nftables.run(rules(1))
+            before = tables()
+            with pytest.raises(ProgramError, match="syntax error"):
+                nftables.run("table inet ours {")
+            with pytest.raises(ProgramError, match="No such file or directory"):
+                nftables.run("delete table inet ours\ndelete table inet nobody\n")
+            assert tables() == before
+            nftables.run(rules(2))
+        with pytest.raises(ProgramError, match="over"):
+            nftables.run(rules(1))
+
+    alone(work)
