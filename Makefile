@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=HTTP_PROXY,HTTPS_PROXY,NO_PROXY,KUBECONFIG)
 NODE_PACKAGES := containerd runc containernetworking-plugins nftables iproute2 conntrack haproxy catatonit procps mount buildah crun
 TEST_PACKAGES := busybox-static curl ca-certificates docker-registry skopeo docker.io golang-go
+# Files of tests side by side: most of them wait for containers
+TESTS_AT_ONCE := 2
 # The newest crane that Debian 12's Go 1.19 builds, and the buildx that was seen to work
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.19.2
 BUILDX := github.com/docker/buildx/cmd/buildx@v0.38.2
@@ -22,7 +24,7 @@ up: packages setup ## from examples/webapp to three replicas behind a URL on thi
 	$(AS_ROOT) $(BIN)/wherry up examples/webapp
 
 test: packages test-packages $(GO_BIN)/crane setup ## install what tests need, run all of them, real containers included
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TESTS_AT_ONCE) --dist loadfile
 
 check: setup ## format, lint, types, layers
 	$(BIN)/ruff format --check src tests bench
