@@ -1,6 +1,7 @@
 """The user's kubeconfig as a file: whole, private, locked, his own."""
 
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -101,8 +102,9 @@ def test_the_first_file_of_the_variable_is_meant(me: Person) -> None:
 def test_under_sudo_the_file_is_the_users_own(engine: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    for directory in (*tmp_path.parents[:2], tmp_path):
-        directory.chmod(0o755)
+    for directory in (tmp_path, *tmp_path.parents):
+        if not directory.stat().st_mode & stat.S_IXOTH:  # pytest's own are closed to others
+            directory.chmod(0o755)
     os.chown(home, NOBODY.uid, NOBODY.gid)
     file = home / ".kube" / "config"
     assert put(file, NOBODY, engine, tmp_path)
@@ -115,8 +117,9 @@ def test_under_sudo_the_file_is_the_users_own(engine: Path, tmp_path: Path) -> N
 def test_under_sudo_a_users_link_leads_root_nowhere(engine: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    for directory in (*tmp_path.parents[:2], tmp_path):
-        directory.chmod(0o755)
+    for directory in (tmp_path, *tmp_path.parents):
+        if not directory.stat().st_mode & stat.S_IXOTH:  # pytest's own are closed to others
+            directory.chmod(0o755)
     os.chown(home, NOBODY.uid, NOBODY.gid)
     (tmp_path / "secret").write_text("kind: Config\n")
     (tmp_path / "secret").chmod(0o600)
