@@ -75,7 +75,7 @@ def test_an_oci_archive_keeps_its_digest(tmp_path: Path) -> None:
     assert layout.path(digest(LAYER_BYTES)).read_bytes() == LAYER_BYTES
 
 
-@pytest.mark.parametrize("layer", [LAYER_BYTES, gzip.compress(LAYER_BYTES)])
+@pytest.mark.parametrize("layer", [LAYER_BYTES, gzip.compress(LAYER_BYTES)], ids=["plain", "gzip"])
 def test_docker_s_layers_are_stored_inflated(tmp_path: Path, layer: bytes) -> None:
     layout = Layout.create(tmp_path / "layout")
     (image,) = load(docker(tmp_path / "a.tar", layer), layout)

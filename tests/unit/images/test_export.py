@@ -33,7 +33,9 @@ def keep(config: dict[str, Any]) -> None:
     assert "rootfs" in config
 
 
-@pytest.mark.parametrize("written", [gzip.compress(DATA), gzip.compress(DATA[:99]) + gzip.compress(DATA[99:])])
+@pytest.mark.parametrize(
+    "written", [gzip.compress(DATA), gzip.compress(DATA[:99]) + gzip.compress(DATA[99:])], ids=["one", "two in a row"]
+)
 def test_layers_come_in_inflated_under_their_diff_id(tmp_path: Path, written: bytes) -> None:
     layout = Layout.create(tmp_path / "layout")
     manifest = adopt(layout, builders_layout(tmp_path / "lent", layout, written, digest(DATA)), {"x": "y"}, keep)

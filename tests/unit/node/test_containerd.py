@@ -38,7 +38,9 @@ def test_a_zombie_is_not_alive() -> None:
     child.wait()
 
 
-@pytest.mark.parametrize("content", ["", " \n", "x y\n", f"{os.getpid()} 1\n"])
+@pytest.mark.parametrize(
+    "content", ["", " \n", "x y\n", f"{os.getpid()} 1\n"], ids=["empty", "blank", "words", "our pid, another start"]
+)
 def test_a_pidfile_of_another_time_names_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / "containerd.pid").write_text(content)
     assert Containerd(ContainerdProcess(tmp_path, tmp_path, tmp_path)).process() is None
