@@ -23,7 +23,11 @@ _LONGEST = 10.0  # seconds until a new worker has taken over, or the old ones ha
 
 
 class HAProxy:
-    """One HAProxy in master-worker mode, with its files in `directory`."""
+    """One HAProxy in master-worker mode, with its files in `directory`.
+
+    That is in memory, and its few files are read and written at once: a thread for each would make a pod that is ready
+    wait for its turn five times.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._config = directory / "haproxy.cfg"
@@ -35,8 +39,8 @@ class HAProxy:
 
     async def held(self) -> dict[tuple[str, int], str]:
         """What the running HAProxy listens at, and for which frontend."""
-        wanted = balancer.bound(await asyncio.to_thread(self._current))
-        if await asyncio.to_thread(self.pid):
+        wanted = balancer.bound(self._current())
+        if self.pid():
             return wanted
         # Its worker ends a moment after a master that was killed: till then its ports look like somebody else's.
         with contextlib.suppress(TimeoutError):
@@ -46,7 +50,7 @@ class HAProxy:
         return {}
 
     def pid(self) -> int:
-        """The master's process id, 0 if it does not run. Blocking."""
+        """The master's process id, 0 if it does not run. Blocking, but never long."""
         # While it reloads it has no command line and no pid file for a moment: who is known is only asked to be alive.
         if not (self._found and _is_haproxy(self._found)):
             self._found = self._adopted()
@@ -67,11 +71,11 @@ class HAProxy:
 
         Only another set of ports makes it load its configuration anew.
         """
-        pid = await asyncio.to_thread(self.pid)
+        pid = self.pid()
         if not fronts:
             await self.stop()
             return
-        current = await asyncio.to_thread(self._current)
+        current = self._current()
         before = balancer.seats(current)
         slots = balancer.seat(fronts, before)
         config = balancer.render(fronts, slots, self.stats_socket)
@@ -82,7 +86,7 @@ class HAProxy:
             await self._check(config)
             await self._reload(pid)
         elif config != current:
-            await asyncio.to_thread(_write, self._config, config)
+            _write(self._config, config)
 
     async def _told(self, before: Slots, slots: Slots) -> bool:
         """Tell the running HAProxy who comes and goes; False if it does not do so."""
@@ -90,9 +94,9 @@ class HAProxy:
         if not orders:
             return True
         try:
-            for first in range(0, len(orders), _AT_ONCE):
-                await _talk(self.stats_socket, ";".join(orders[first : first + _AT_ONCE]))
-            state = await _talk(self.stats_socket, "show servers state")
+            state, words = "", [*orders, "show servers state"]
+            for first in range(0, len(words), _AT_ONCE):
+                state = await _talk(self.stats_socket, ";".join(words[first : first + _AT_ONCE]))
         except (OSError, TimeoutError) as error:
             log.warning("haproxy does not answer: %s", error or "no end after 5 s")
             return False
@@ -128,8 +132,8 @@ class HAProxy:
 
     async def stop(self) -> None:
         """End our own HAProxy, if it runs."""
-        pid = await asyncio.to_thread(self.pid)
-        await asyncio.to_thread(self._config.unlink, missing_ok=True)
+        pid = self.pid()
+        self._config.unlink(missing_ok=True)
         if not pid:
             return
         os.kill(pid, signal.SIGTERM)
