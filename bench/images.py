@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import edits
+from bench import buildkit, edits
 from bench.edits import engine
 from bench.figures import Figure, machine, table
 from wherry.images.base.image import REFERENCE, RUNTIME_REFERENCE, make
@@ -225,6 +225,17 @@ async def by_buildah(guided: Path, place: Path) -> str:
     return built.digest
 
 
+async def by_docker(layout: Layout, place: Path, name: str) -> list[Figure]:
+    """docker's BuildKit at the same edit; nothing where it is not installed."""
+    if why := buildkit.missing():
+        print(f"docker's BuildKit is not measured: {why}", file=sys.stderr)
+        return []
+    folder = place / "copied"
+    flask_app(folder)
+    with buildkit.builder(layout, RUNTIME_REFERENCE, folder, place) as docker:
+        return (await rebuilt(folder, "d", docker.build)).figures(f"{name}, by docker's BuildKit")
+
+
 async def figures() -> dict[str, list[Figure]]:
     async with store() as place, Workshop() as workshop:
         layout, folder, guided = Layout(place / "layout"), place / "app", place / "guided"
@@ -243,6 +254,7 @@ async def figures() -> dict[str, list[Figure]]:
         ours = (await rebuilt(folder, "a", layered, TURNS)).figures(name)
         theirs = (await rebuilt(guided, "b", lambda: by_buildah(guided, place))).figures(name)
         ours += (await rebuilt_anew(folder, place)).figures(f"{name}, by a new process")
+        theirs += await by_docker(layout, place, name)
         base = layout.find(RUNTIME_REFERENCE)
         assert base is not None, "it was made"
         ours.append(Figure("base image, compressed", megabytes(layout, base.digest), "MB"))
