@@ -24,6 +24,7 @@ from wherry.host.processes import lock_holder
 START_SECONDS, STOP_SECONDS = 30.0, 20.0
 LOOK_SECONDS = 0.01
 WORDS_BYTES = 4096
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class LaunchError(Exception):
@@ -58,7 +59,9 @@ def start(config: Config, engine: Callable[[], int]) -> bool:
             _launch(config, engine)
             return True
     except BaseException:
-        if mounted:  # a start that fails leaves nothing behind
+        # A start that fails leaves nothing behind; a containerd that it has launched is for the next one to adopt.
+        _, containerd, _ = config.containerd
+        if mounted and not containerd.exists():
             run_directory.remove(config.run)
         raise
 
@@ -97,10 +100,12 @@ def _launch(config: Config, engine: Callable[[], int]) -> None:
     marker.unlink(missing_ok=True)
     files.write(settings_file(config), render(config))
     gc.freeze()  # looking for garbage in what both processes have would copy its pages, and hold up the end of this one
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # what comes within the fork would be lost
     pid = os.fork()
     if not pid:
         _detached(words, engine)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         _wait(pid, marker, words)
     except BaseException:  # Ctrl-C too: half an engine is none
         with contextlib.suppress(ProcessLookupError):
@@ -114,8 +119,9 @@ def _detached(words: Path, engine: Callable[[], int]) -> NoReturn:
     code = os.EX_SOFTWARE
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_DFL)  # what the command does at Ctrl-C is not for the engine
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         out = os.open(words, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (out, 2)):

@@ -86,6 +86,7 @@ class Containerd:
             async with CriRuntime(self.socket) as runtime:
                 await asyncio.gather(*(remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
         await self.stop()
+        await asyncio.to_thread(self._process.end_forgotten)
         await asyncio.to_thread(shims.end, self.socket)
         for path in self._mounts():
             await run("umount", "-l", path, check=False)

@@ -4,15 +4,21 @@ Light to import, so that a start can launch containerd first and load the rest w
 the process's start time too, as a pid alone may be another's by now.
 """
 
+import itertools
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.node.oci_runtime import AUTO, SECCOMP_FILTER, choose
+from wherry.process import end
 
 SANDBOX_IMAGE = "wherry.local/sandbox:2"
+_PROGRAM = "containerd"
+_END_SECONDS = 10.0
 CNI_BIN = (Path("/usr/lib/cni"),)
 _LOG_BYTES = 10 << 20
 # What a node does not use, or what would only probe for devices at each start.
@@ -139,6 +145,27 @@ class ContainerdProcess:
         known = Process(pid, started)
         return known if known.alive() else None
 
+    def forgotten(self) -> list[Process]:
+        """Those that run with this config and that no pidfile names any more, as its directory was removed."""
+        known, config = self.find(), ("-c", str(self.config))
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = Path(f"/proc/{name}/cmdline").read_text(errors="replace").split("\0")
+            except OSError:  # it has ended meanwhile
+                continue
+            if Path(words[0]).name == _PROGRAM and config in itertools.pairwise(words):
+                process = find_process(int(name))
+                if process and process != known:
+                    found.append(process)
+        return found
+
+    def end_forgotten(self) -> None:
+        """One of them would hold the lock of all data, behind a socket that nobody finds. Blocking."""
+        for process in self.forgotten():
+            if not end(process.pid, signal.SIGTERM, _END_SECONDS):
+                end(process.pid, signal.SIGKILL, _END_SECONDS)
+
     def configured(self) -> bool:
         """Whether the config on disk is the one that is wanted. Raises ProgramError without the OCI runtime wanted."""
         return self.config.exists() and self.config.read_text() == self._wanted()
@@ -153,7 +180,8 @@ class ContainerdProcess:
         self.config.write_text(self._wanted())
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        _launch((str(self.log), str(self.pidfile), "containerd", "-c", str(self.config), "-l", "warn"))
+        self.end_forgotten()
+        _launch((str(self.log), str(self.pidfile), _PROGRAM, "-c", str(self.config), "-l", "warn"))
         return self.find()
 
     def _wanted(self) -> str:

@@ -331,6 +331,21 @@ async def test_a_running_containerd_is_adopted_and_another_config_restarts_it(re
     assert (container.id, container.state) == (container_id, State.RUNNING)
 
 
+@pytest.mark.root
+async def test_a_containerd_whose_pidfile_is_gone_does_not_keep_the_next_from_its_data(real: World) -> None:
+    assert real.containerd is not None
+    container_id = await real.start(SLEEPS)
+    forgotten = real.containerd.process()
+    assert forgotten is not None
+    (real.containerd.state / "containerd.pid").unlink()
+    assert real.containerd.process() is None
+    await real.containerd.start()
+    assert real.containerd.process() not in (None, forgotten)
+    assert not forgotten.alive()
+    container = await real.only()
+    assert (container.id, container.state) == (container_id, State.RUNNING)
+
+
 async def upgrade(url: SplitResult, protocol: str) -> str:
     """The first line of the answer to a client that wants SPDY."""
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
