@@ -66,12 +66,14 @@ from wherry.node.runtime import Runtime, RuntimeFailure
 from wherry.node.settings import NodeSettings
 from wherry.node.supervisor import Supervisor
 from wherry.node.worker import PodWorkers
+from wherry.process import ProgramError
 from wherry.store import Store
 from wherry.tasks import spawn
 from wherry.version import KUBERNETES_VERSION
 
 log = logging.getLogger("wherry.engine")
 
+_AGAIN = 1.0  # seconds
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 
@@ -255,7 +257,13 @@ async def _actors(parts: Parts) -> AsyncIterator[Actor]:
 
 async def _pods(containerd: Containerd, workers: PodWorkers) -> None:
     """The node is Ready before the sandboxes' image is there; pods that come so early wait for it."""
-    await containerd.provide()
+    while True:
+        try:
+            await containerd.provide()
+            break
+        except (RuntimeFailure, ProgramError, TimeoutError) as error:  # it may have ended: it is started again
+            log.error("no pod can start without the image of sandboxes: %s; again in %g s", error or "no end", _AGAIN)
+            await asyncio.sleep(_AGAIN)
     await workers.run()
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from wherry import files, process
-from wherry.config import PREFIX, SETTINGS, Config, render
+from wherry.config import PREFIX, Config, render
 from wherry.host import run_directory
 from wherry.host.processes import lock_holder
 
@@ -101,17 +101,43 @@ def _launch(config: Config, engine: Callable[[], int]) -> None:
     files.write(settings_file(config), render(config))
     gc.freeze()  # looking for garbage in what both processes have would copy its pages, and hold up the end of this one
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # what comes within the fork would be lost
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        raise
     if not pid:
         _detached(words, engine)
+    child = _Child(pid)
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-        _wait(pid, marker, words)
-    except BaseException:  # Ctrl-C too: half an engine is none
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-            os.waitpid(pid, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # Ctrl-C is here as soon as it may be
+        _wait(child, marker, words)
+    except BaseException:  # half an engine is none
+        child.end()
         raise
+
+
+class _Child:
+    """A forked process, until it is known to have ended: its number may be another's then."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._alive = True
+
+    def alive(self) -> bool:
+        if self._alive:
+            try:
+                self._alive = not os.waitpid(self.pid, os.WNOHANG)[0]
+            except ChildProcessError:  # whoever started us ignores the ends of children
+                self._alive = False
+        return self._alive
+
+    def end(self) -> None:
+        if self.alive():
+            os.kill(self.pid, signal.SIGTERM)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+            self._alive = False
 
 
 def _detached(words: Path, engine: Callable[[], int]) -> NoReturn:
@@ -126,20 +152,25 @@ def _detached(words: Path, engine: Callable[[], int]) -> NoReturn:
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (out, 2)):
             os.dup2(source, target)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        for each in (*(setting.variable for setting in SETTINGS), PREFIX + "CONFIG"):
-            os.environ.pop(each, None)  # the programs that the engine runs need none of them
+        for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:
+            if descriptor > 2:
+                with contextlib.suppress(OSError):  # that of the listing itself
+                    os.close(descriptor)
+        # The command may have put its drawing in their place, with locks that a thread of its held.
+        sys.stdout = sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            del os.environ[name]  # the programs that the engine runs need none of them
         code = engine()
-    except Exception:  # noqa: BLE001 - nobody above this would say what it was
-        traceback.print_exc(file=sys.__stderr__)
+    except BaseException:  # noqa: BLE001 - nobody above this would say what it was
+        traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def _wait(pid: int, marker: Path, words: Path) -> None:
+def _wait(child: _Child, marker: Path, words: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while not marker.exists():
-        if os.waitpid(pid, os.WNOHANG)[0]:
+        if not child.alive():
             raise LaunchError(f"the engine did not come up: {_last_words(words)}")
         if time.monotonic() > end:
             raise LaunchError(f"the engine did not come up within {START_SECONDS:g} s: `wherry node logs` has more")

@@ -37,6 +37,7 @@ log = logging.getLogger("wherry.network")
 SERVICE, SLICE, POD = "Service", "EndpointSlice.discovery.k8s.io", "Pod"
 _DNS = 53
 _NONE_FREE = "No address has all ports of this Service free"
+_TRANSACTION_SECONDS = 60.0
 _FIRST_RETRY, _LAST_RETRY = 0.1, 10.0  # seconds
 
 
@@ -234,7 +235,8 @@ class Network:
         sticky = any(target.affinity_seconds for target in rules.targets.values())
         known = await nft.remembered(self.settings.name) if sticky else {}
         text = nft.render(rules, self.settings, nft.Kernel(self._sees_bridged, known))
-        await asyncio.to_thread(self._nftables.run, text)
+        async with asyncio.timeout(_TRANSACTION_SECONDS):
+            await asyncio.to_thread(self._nftables.run, text)
         gone, new = _udp(self._rules) - _udp(rules), _udp_ports(rules) - _udp_ports(self._rules)
         self._rules = rules
         await conntrack.forget_udp(sorted(gone))

@@ -4,7 +4,10 @@ The package of `nft` brings it. A process of nft ends only when its socket to th
 the kernel has freed what the transaction took away: 20 ms and more in which the rules hold and nobody is told.
 """
 
+import contextlib
 import ctypes
+import os
+import socket
 import threading
 from types import TracebackType
 from typing import Self
@@ -12,6 +15,7 @@ from typing import Self
 from wherry.process import ProgramError
 
 _NAME = "libnftables.so.1"
+_NETFILTER = 12  # NETLINK_NETFILTER
 _SAID = 2000  # characters of its words that an error quotes
 
 
@@ -31,10 +35,7 @@ class Nftables:
         self._declare("nft_ctx_get_error_buffer", [pointer], text)
         self._declare("nft_ctx_free", [pointer], None)
         self._turn = threading.Lock()
-        self._context = self._library.nft_ctx_new(0)
-        if not self._context:
-            raise ProgramError(f"{_NAME}: cannot speak to the kernel")
-        self._library.nft_ctx_buffer_error(self._context)
+        self._context: int | None = self._begun()
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +61,35 @@ class Nftables:
                 raise ProgramError(f"{_NAME}: the conversation is over")
             if self._library.nft_run_cmd_from_buffer(self._context, transaction.encode()):
                 said: bytes = self._library.nft_ctx_get_error_buffer(self._context) or b""
-                raise ProgramError(f"nftables: {said.decode(errors='replace').strip()[-_SAID:]}")
+                words = said.decode(errors="replace").strip()[-_SAID:]
+                failed, self._context = self._context, None
+                self._library.nft_ctx_free(failed)  # what the kernel still says to it is not for the next one
+                self._context = self._begun()
+                raise ProgramError(f"nftables: {words}")
+
+    def _begun(self) -> int:
+        """Raises ProgramError where the kernel takes no conversation: the library would end the process."""
+        try:
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER).close()
+        except OSError as error:
+            raise ProgramError(f"nftables: {error.strerror}") from error
+        before = _sockets()
+        context: int = self._library.nft_ctx_new(0)
+        self._library.nft_ctx_buffer_error(context)
+        for its in _sockets() - before:
+            os.set_inheritable(its, False)  # programs that are started must not have it
+        return context
 
     def _declare(self, name: str, takes: list[type], gives: type | None) -> None:
         function = getattr(self._library, name)
         function.argtypes, function.restype = takes, gives
+
+
+def _sockets() -> set[int]:
+    """This process's, by their descriptors."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile, as the listing's own is
+            if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                found.add(int(name))
+    return found

@@ -21,6 +21,7 @@ from wherry.process import ProgramError, run
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_PROVIDE_SECONDS = 60.0
 _REMOVAL_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds
 
 
@@ -31,10 +32,11 @@ class Containerd:
         self.root, self.state, self.log = process.root, process.state, process.log
         self.socket = str(process.state / "containerd.sock")
         self._process = process
+        self._filters = SeccompFilters(self.state / "crun" / "k8s.io")
 
     def runtime(self) -> CriRuntime:
         """Its CRI, with the seccomp filters that its containers were started with."""
-        return CriRuntime(self.socket, SeccompFilters(self.state / "crun" / "k8s.io"))
+        return CriRuntime(self.socket, self._filters)
 
     def process(self) -> Process | None:
         """The one that runs, if it does."""
@@ -48,21 +50,24 @@ class Containerd:
             return
         if running:  # another config: a restart leaves the containers running
             await self.stop()
+        self._filters.forget()
         process = await asyncio.to_thread(self._process.launch)
         if process is None:
             raise ProgramError(f"containerd: ended at once: {self._last_words()}")
         await self._ready(process)
 
     async def provide(self) -> None:
-        """The image of the pods' sandboxes is there when this returns. May be repeated."""
+        """The image of the pods' sandboxes is there and pinned when this returns. May be repeated."""
         async with CriRuntime(self.socket) as runtime:
-            if await runtime.image(sandbox_image.REFERENCE) is not None:
-                return
+            image = await runtime.image(sandbox_image.REFERENCE)
+        if image is not None and image.pinned:
+            return
         try:
             archive = await asyncio.to_thread(sandbox_image.sandbox_archive)
         except FileNotFoundError as error:
             raise ProgramError(f"{error.filename}: not found; pods need it (package catatonit)") from error
-        await import_archive(self.socket, archive)
+        async with asyncio.timeout(_PROVIDE_SECONDS):
+            await import_archive(self.socket, archive)
 
     async def wait(self) -> None:
         """Returns when the running containerd has ended, by whatever cause: time to `start` again."""

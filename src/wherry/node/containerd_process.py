@@ -19,6 +19,7 @@ from wherry.process import end
 SANDBOX_IMAGE = "wherry.local/sandbox:2"
 _PROGRAM = "containerd"
 _END_SECONDS = 10.0
+_ANSWER_BYTES = 64 << 20  # lists have the annotations of all containers, and a compiled filter is one of them
 CNI_BIN = (Path("/usr/lib/cni"),)
 _LOG_BYTES = 10 << 20
 # What a node does not use, or what would only probe for devices at each start.
@@ -87,6 +88,7 @@ disabled_plugins = {json.dumps(list(_DISABLED))}
 
 [grpc]
 address = {json.dumps(str(state / "containerd.sock"))}
+max_send_message_size = {_ANSWER_BYTES}
 
 {cri}]
 sandbox_image = {json.dumps(SANDBOX_IMAGE)}

@@ -32,6 +32,7 @@ from wherry.node.unpacking import PIN_LABEL
 
 _CALL_SECONDS = 120.0
 _PULL_SECONDS = 3600.0
+_LEARNERS = 64
 _AT_ONCE = 32  # status calls in flight: a full node has hundreds of containers
 
 
@@ -103,7 +104,7 @@ class CriRuntime:
                 return ready
             answer = await self._runtime("RunPodSandbox", request, pb.RunPodSandboxResponse, 2 * _CALL_SECONDS)
         self._pods[answer.pod_sandbox_id] = spec.uid
-        await self._learn(wanted, answer.pod_sandbox_id)
+        await self._learn(None if annotations else wanted, answer.pod_sandbox_id)
         return answer.pod_sandbox_id
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
@@ -118,9 +119,10 @@ class CriRuntime:
     async def create_container(self, sandbox_id: str, spec: ContainerSpec, sandbox: SandboxSpec) -> str:
         """Idempotent while the earlier one by that name and attempt was never started."""
         wanted = key(spec.security)
+        annotations = self._filters.annotations(wanted)
         request = pb.CreateContainerRequest(
             pod_sandbox_id=sandbox_id,
-            config=cri_messages.container_config(spec, sandbox, self._filters.annotations(wanted)),
+            config=cri_messages.container_config(spec, sandbox, annotations),
             sandbox_config=cri_messages.sandbox_config(sandbox),
         )
         try:
@@ -131,7 +133,7 @@ class CriRuntime:
             await self._remove_unstarted(spec, sandbox, error)
             answer = await self._runtime("CreateContainer", request, pb.CreateContainerResponse)
         self._pods[answer.container_id] = sandbox.uid
-        if wanted and self._filters.unknown(wanted):
+        if wanted and not annotations and len(self._learns) < _LEARNERS:
             self._learns[answer.container_id] = wanted
         return answer.container_id
 
@@ -315,6 +317,7 @@ class CriRuntime:
         """The pod of a container or sandbox; None for what is not (or no longer) the CRI's."""
         if forget:
             self._exited.pop(subject, None)
+            self._learns.pop(subject, None)
             return self._pods.pop(subject, None)
         if subject not in self._pods:
             request = pb.ListContainersRequest(filter=pb.ContainerFilter(id=subject))

@@ -3,9 +3,14 @@
 crun compiles the default profile anew for each container, which takes a third of its processor time, and gets the same
 filter each time. It leaves what it loads in the container's state, and takes such a filter by an annotation. The
 profile is given all the same: a runtime that does not know the annotation compiles it as ever.
+
+What is known is forgotten when containerd is started and after an hour, as an upgrade of it, of crun or of libseccomp
+may make another filter of the same profile.
 """
 
 import base64
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,20 +20,32 @@ from wherry.node.runtime import Security
 _DEFAULT = "RuntimeDefault"
 _SANDBOX = ("sandbox",)
 _INSTRUCTION_BYTES = 8
+_MOST = 64  # sets of capabilities: whoever may make pods may ask for any
+_LIFE_SECONDS = 3600.0
 
 Key = tuple[str, ...]
 
 
 def key(security: Security | None) -> Key | None:
-    """All that the default profile depends on: the container's capabilities; None where the filter is another.
+    """All that one version of the default profile depends on: the container's capabilities.
 
-    A sandbox's (None) never change.
+    None where the filter is another. A sandbox (None) has always the same.
     """
     if security is None:
         return _SANDBOX
     if security.privileged or security.seccomp != _DEFAULT:
         return None
-    return (*sorted(security.add_capabilities), "-", *sorted(security.drop_capabilities))
+    return (*_names(security.add_capabilities), "-", *_names(security.drop_capabilities))
+
+
+def _names(capabilities: Iterable[str]) -> list[str]:
+    return sorted({each.upper() for each in capabilities})
+
+
+@dataclass(frozen=True)
+class _Known:
+    filter: str  # base64
+    until: float
 
 
 @dataclass(frozen=True)
@@ -36,15 +53,17 @@ class SeccompFilters:
     """Those of one node, by what they depend on; `states` holds crun's state directories, one for each container."""
 
     states: Path
-    _known: dict[Key, str] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic
+    _known: dict[Key, _Known] = field(default_factory=dict)
 
     def annotations(self, wanted: Key | None) -> dict[str, str]:
         """What to annotate a container with; nothing where its filter is not known."""
         known = self._known.get(wanted) if wanted else None
-        return {SECCOMP_FILTER: known} if known else {}
+        return {SECCOMP_FILTER: known.filter} if known and self.now() < known.until else {}
 
     def unknown(self, wanted: Key | None) -> bool:
-        return wanted is not None and wanted not in self._known
+        """Whether a container that is started without an annotation is to teach it."""
+        return wanted is not None and not self.annotations(wanted) and (wanted in self._known or not self._full())
 
     def learn(self, wanted: Key, container_id: str) -> None:
         """From a container that has started without an annotation. Blocking; under runc there is nothing to learn."""
@@ -53,4 +72,10 @@ class SeccompFilters:
         except OSError:  # another runtime's, or the container has ended
             return
         if compiled and len(compiled) % _INSTRUCTION_BYTES == 0:
-            self._known[wanted] = base64.b64encode(compiled).decode()
+            self._known[wanted] = _Known(base64.b64encode(compiled).decode(), self.now() + _LIFE_SECONDS)
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def _full(self) -> bool:
+        return len(self._known) >= _MOST

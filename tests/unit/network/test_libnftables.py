@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -41,6 +42,11 @@ def tables() -> dict[str, int]:
     return {name: sum(each.get("rule", {}).get("table") == name for each in items) for name in names}
 
 
+def sockets() -> set[int]:
+    found = [(name, os.path.realpath(f"/proc/self/fd/{name}")) for name in os.listdir("/proc/self/fd")]
+    return {int(name) for name, path in found if "/socket:" in path}
+
+
 def rules(count: int) -> str:
     ends = [endpoint(f"10.85.0.{number + 2}") for number in range(count)]
     return render(compute([service("web")], [slice_of("web", *ends)], "one"), OURS)
@@ -75,3 +81,31 @@ def test_what_is_wrong_is_quoted_and_changes_nothing() -> None:
             nftables.run(rules(1))
 
     alone(work)
+
+
+def test_programs_do_not_get_its_socket() -> None:
+    def work() -> None:
+        before = sockets()
+        with Nftables():
+            its = sockets() - before
+            assert len(its) == 1
+            assert not any(map(os.get_inheritable, its))
+
+    alone(work)
+
+
+def test_where_the_kernel_gives_no_socket_that_is_an_error() -> None:
+    program = (
+        "import resource\n"
+        "from wherry.network.libnftables import Nftables\n"
+        "from wherry.process import ProgramError\n"
+        "with Nftables():\n"
+        "    pass\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "try:\n"
+        "    Nftables()\n"
+        "except ProgramError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "nftables: Too many open files\n"), done.stderr
