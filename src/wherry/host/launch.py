@@ -134,10 +134,9 @@ class _Child:
 
     def end(self) -> None:
         if self.alive():
-            os.kill(self.pid, signal.SIGTERM)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(self.pid, 0)
-            self._alive = False
+            if not process.end(self.pid, signal.SIGTERM, STOP_SECONDS):
+                process.end(self.pid, signal.SIGKILL, STOP_SECONDS)
+            self.alive()
 
 
 def _detached(words: Path, engine: Callable[[], int]) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,28 @@ def _raises() -> int:
 def test_an_engine_that_does_not_come_up_is_quoted(config: Config, engine: Callable[[], int], said: str) -> None:
     with pytest.raises(launch.LaunchError, match=said):
         launch.start(config, engine)
+
+
+def test_an_engine_that_neither_comes_up_nor_ends_is_killed(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "START_SECONDS", 0.3)
+    monkeypatch.setattr(launch, "STOP_SECONDS", 1.0)
+    fork, forked = os.fork, list[int]()
+
+    def noted() -> int:
+        forked.append(fork())
+        return forked[-1]
+
+    def hangs() -> int:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            signal.pause()
+
+    monkeypatch.setattr(os, "fork", noted)
+
+    with pytest.raises(launch.LaunchError, match="did not come up within"):
+        launch.start(config, hangs)
+    (pid,) = forked
+    assert not Path("/proc", str(pid)).exists()
 
 
 def test_it_is_free_of_its_starter(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
