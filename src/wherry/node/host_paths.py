@@ -69,8 +69,12 @@ def _step(here: int, part: str, mode: int, gid: int, sub_path: str) -> int:
     except FileNotFoundError:
         os.mkdir(part, dir_fd=here)
         below = os.open(part, flags, dir_fd=here)
-        os.chown(f"/proc/self/fd/{below}", -1, gid)
-        os.chmod(f"/proc/self/fd/{below}", mode)
+        try:
+            os.chown(f"/proc/self/fd/{below}", -1, gid)
+            os.chmod(f"/proc/self/fd/{below}", mode)
+        except OSError:
+            os.close(below)
+            raise
     except NotADirectoryError:
         raise NoVolume(f"subPath {sub_path!r}: a file is in the way") from None
     if stat.S_ISLNK(os.fstat(below).st_mode):
