@@ -45,7 +45,7 @@ class HAProxy:
         # Its worker ends a moment after a master that was killed: till then its ports look like somebody else's.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
-                while not all(can_listen(address, port) for address, port in wanted):  # noqa: ASYNC110 - as below
+                while not all(can_listen(address, port) for address, port in wanted):  # noqa: ASYNC110 - no socket tells
                     await asyncio.sleep(0.01)
         return {}
 
@@ -136,14 +136,9 @@ class HAProxy:
         self._config.unlink(missing_ok=True)
         if not pid:
             return
-        os.kill(pid, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_LONGEST):
-                while await asyncio.to_thread(_is_haproxy, pid):  # noqa: ASYNC110 - no child of ours: nothing tells
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
+        if not await asyncio.to_thread(process.end, pid, signal.SIGTERM, _LONGEST):
             log.warning("haproxy (pid %d) did not end in %g s", pid, _LONGEST)
-            os.kill(pid, signal.SIGKILL)
+            await asyncio.to_thread(process.end, pid, signal.SIGKILL, _LONGEST)
 
     async def _check(self, config: str) -> None:
         """Write the file if HAProxy accepts it; ProgramError quotes why not, and the old one stays."""

@@ -190,6 +190,18 @@ async def test_haproxy_is_told_of_endpoints_without_a_reload_and_adopted_and_end
     assert not first.pid()
 
 
+async def test_one_that_ended_a_moment_ago_is_no_failure_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = await asyncio.create_subprocess_exec("true")
+    await ended.wait()
+    haproxy = HAProxy(tmp_path)
+    (tmp_path / "haproxy.cfg").write_text("")
+    monkeypatch.setattr(haproxy, "pid", lambda: ended.pid)
+    await haproxy.stop()
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.root
 async def test_the_end_of_haproxy_is_told_at_once_and_its_ports_are_free_then(tmp_path: Path) -> None:
     at, port = "127.80.9.7", free_port("127.80.9.7")
