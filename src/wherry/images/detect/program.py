@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wherry.images.detect import options, sources
 from wherry.images.detect.options import Serving
+from wherry.images.sections import sections
 
 _MOST_MODULES = 60
 _SCRIPTS = re.compile(r"console_scripts[\"']?\s*[:=]\s*\[(.*?)\]", re.DOTALL)
@@ -145,13 +146,10 @@ def _configured(setup: str) -> dict[str, dict[str, str]]:
 
 def _sections(text: str) -> dict[str, dict[str, str]]:
     """A text of sections, as that of the entry points in a source distribution; nothing of one that is none."""
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(text)
+        return sections(text)
     except configparser.Error:
         return {}
-    return {section: dict(parser.items(section)) for section in parser.sections()}
 
 
 def _entries(lines: Iterable[str]) -> dict[str, str]:

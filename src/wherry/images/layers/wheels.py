@@ -4,17 +4,17 @@ The host's paths are in what uv writes (scripts name an interpreter): they are w
 """
 
 import base64
-import configparser
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.images.errors import ImageError
 from wherry.images.layers.content import file_member, sha256
 from wherry.images.layers.tar import Member
+from wherry.images.sections import sections
 
 VENV = "opt/venv"
 _ENTRY = re.compile(r"([\w.]+)\s*:\s*([\w.]+)")
@@ -115,12 +115,9 @@ def _scripts(info: Path) -> Iterator[tuple[str, bytes]]:
     path = info / "entry_points.txt"
     if not path.is_file():
         return
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(path.read_text())
+    found = sections(path.read_text())
     for section in ("console_scripts", "gui_scripts"):
-        entries: Mapping[str, str] = dict(parser.items(section)) if parser.has_section(section) else {}
-        for name, value in entries.items():
+        for name, value in found.get(section, {}).items():
             if text := script(value):
                 yield f"bin/{name}", text
 
