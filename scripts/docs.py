@@ -5,6 +5,7 @@ a real `wherry up examples/webapp` on a terminal of its own, drawn from what it 
 """
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -132,7 +133,7 @@ def _pieces(part: str) -> list[str]:
 
 
 def draw(command: str, lines: list[str], file: Path) -> None:
-    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {command}", style="bold"))
     for line in lines:
         console.print(Text.from_ansi(line))

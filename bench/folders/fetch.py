@@ -37,13 +37,13 @@ def fetch(index: str, file: str, sha256: str, cache: Path) -> Path:
     kept = cache / file
     if not kept.is_file():
         project = file.removesuffix(".tar.gz").rpartition("-")[0].replace("_", "-").replace(".", "-").lower()
-        page = urllib.request.Request(f"{index.rstrip('/')}/{project}/", headers={"Accept": _JSON})  # noqa: S310
-        with urllib.request.urlopen(page, timeout=_SECONDS) as answer:  # noqa: S310
+        page = urllib.request.Request(f"{index.rstrip('/')}/{project}/", headers={"Accept": _JSON})  # noqa: S310  pip's own index
+        with urllib.request.urlopen(page, timeout=_SECONDS) as answer:  # noqa: S310  pip's own index
             base, listed = answer.url, json.load(answer)["files"]
         url = next((one["url"] for one in listed if one["filename"] == file), "")
         if not url:
             raise Unfetched(f"the index has no {file}")
-        with urllib.request.urlopen(urllib.parse.urljoin(base, url), timeout=_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.parse.urljoin(base, url), timeout=_SECONDS) as answer:  # noqa: S310  pip's own index
             data = answer.read()
         if hashlib.sha256(data).hexdigest() != sha256 and sha256:
             raise Unfetched(f"{file} is not the one that is meant: sha256 {hashlib.sha256(data).hexdigest()}")

@@ -172,7 +172,7 @@ def _asked(printed: str, path: str) -> tuple[int, str]:
         url = json.loads(printed)["urls"][0]["url"].rstrip("/") + path
     except (json.JSONDecodeError, KeyError, IndexError):
         return 0, ""
-    request = urllib.request.Request(url, headers={"Host": "localhost", "Accept": "text/html,*/*"})  # noqa: S310
+    request = urllib.request.Request(url, headers={"Host": "localhost", "Accept": "text/html,*/*"})  # noqa: S310  as `up` printed it
     try:
         with urllib.request.build_opener(_Same).open(request, timeout=30) as answer:
             return answer.status, url

@@ -17,10 +17,12 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.images import lend_python
+from wherry.images.built import BuildEvent
 from wherry.images.errors import ImageError
 from wherry.images.layers import application, install, on_top
 from wherry.images.layers.image import PythonApp, build_layers
@@ -370,12 +372,14 @@ class Store:
         self.layout = Layout.create(path / "layout")
         self.said: list[str] = []
 
-    async def build(self, folder: Path, requirements: str, **more: str) -> str:
+    async def build(self, folder: Path, requirements: str, **more: Any) -> str:
         (folder / "requirements.txt").write_text(requirements)
-        app = PythonApp(folder=folder, requirements=folder / "requirements.txt", command=("python",), **more)  # type: ignore[arg-type]
+        app = PythonApp(folder=folder, requirements=folder / "requirements.txt", command=("python",), **more)
         self.said.clear()
-        told = lambda event: self.said.append(event.text)  # noqa: E731
-        return (await build_layers(app, reference="app", store=self.path, on_event=told)).digest
+        return (await build_layers(app, reference="app", store=self.path, on_event=self._told)).digest
+
+    def _told(self, event: BuildEvent) -> None:
+        self.said.append(event.text)
 
     def names(self, digest: str) -> set[str]:
         return {name for layer in files_of(self.layout, digest) for name in layer}

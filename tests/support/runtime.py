@@ -6,7 +6,7 @@ Tests reach in with `add_image`, `programs`, `fail`, `finish`, `disconnect`, and
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -318,7 +318,7 @@ class FakeRuntime:
                 )
         return out
 
-    async def events(self) -> AsyncIterator[PodEvent]:
+    async def events(self) -> AsyncGenerator[PodEvent, None]:
         queue: asyncio.Queue[PodEvent] = asyncio.Queue()
         self._listeners.append(queue)
         try:

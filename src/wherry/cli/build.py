@@ -136,10 +136,10 @@ async def _image(folder: Path, given: dict[str, Any], config: Config) -> "BuiltI
 
         made_by = {"base": given["base"], "builder": config.builder}
         return await build_made(folder, app, reference=reference, store=store, **made_by, on_event=tell)
-    from wherry.images.layers.folder import build_python
+    from wherry.images.layers.folder import Ground, build_python
 
-    wishes = {"base": given["base"], "platform": given["platform"]}
-    return await build_python(folder, app, reference=reference, store=store, **wishes, on_event=tell)
+    ground = Ground(given["base"], given["platform"])
+    return await build_python(folder, app, ground, reference=reference, store=store, on_event=tell)
 
 
 def _app(folder: Path, store: Path) -> "App":

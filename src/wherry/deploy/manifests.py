@@ -16,6 +16,7 @@ NAME_LABEL = "app.kubernetes.io/name"
 CPU, MEMORY, REPLICAS = "250m", "256Mi", 2
 WHY = "wherry.io/writable"  # an annotation that says why a replica has a copy of its folder
 APP_FOLDER = "/app"  # where images that are made here have the app
+_TMP = "/tmp"  # noqa: S108  the pod's own, its only place to write
 _COPY = "import shutil; shutil.copytree('/app', '/writable/app', symlinks=True, dirs_exist_ok=True)"
 USER = 10001  # for images that run as root or as a user known by name only
 UNPRIVILEGED = 1024
@@ -123,7 +124,7 @@ def _inits(app: App, config: Obj | None) -> Iterator[Obj]:
         return
     kept = ("image", "env", "envFrom", "resources", "securityContext")
     shared = {key: value for key, value in _container(app, config).items() if key in kept}
-    mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    mounts = [{"name": "tmp", "mountPath": _TMP}]
     copied = [*mounts, {"name": "app", "mountPath": "/writable"}]
     yield {"name": "copy", **shared, "command": ["python3", "-c", _COPY], "volumeMounts": copied}
     for number, words in enumerate(app.prepare, 1):
@@ -139,7 +140,7 @@ def _container(app: App, config: Obj | None) -> Obj:
     memory = project.memory or MEMORY
     given = [{"name": "PORT", "value": str(app.port)}] if "PORT" not in project.env else []
     if not app.numeric_user and "HOME" not in project.env:
-        given.append({"name": "HOME", "value": "/tmp"})  # noqa: S108  (the pod's own, its only place to write)
+        given.append({"name": "HOME", "value": _TMP})
     out: Obj = {
         "name": app.name,
         "image": app.image,
@@ -152,7 +153,7 @@ def _container(app: App, config: Obj | None) -> Obj:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+        "volumeMounts": [{"name": "tmp", "mountPath": _TMP}],
     }
     if app.writes:
         out["volumeMounts"].append(_own_folder())

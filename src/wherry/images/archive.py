@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from wherry.images.built import BuiltImage
 from wherry.images.errors import ImageError
@@ -173,12 +173,12 @@ class _Archive:
         if digest != wanted:
             raise ImageError(f"{self._path}: {name} is {digest} and should be {wanted}; the archive is damaged")
 
-    def _open(self, name: str) -> BinaryIO:
+    def _open(self, name: str) -> IO[bytes]:
         member = self._members.get(name)
         file = self._tar.extractfile(member) if member is not None else None
         if file is None:
             raise ImageError(f"{self._path} lacks {name}")
-        return file  # type: ignore[return-value]
+        return file
 
     def _small(self, name: str) -> bytes:
         data = self._open(name).read(_JSON_BYTES + 1)
@@ -207,7 +207,7 @@ def _name(reference: str) -> str:
     return reference if "/" in reference or ":" in reference else ""
 
 
-def _plain(source: BinaryIO) -> Iterator[bytes]:
+def _plain(source: IO[bytes]) -> Iterator[bytes]:
     """What is in it, inflated where it is gzip."""
     first = source.read(2)
     inflater = zlib.decompressobj(31) if first == _GZIP else None

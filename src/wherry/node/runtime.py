@@ -4,7 +4,7 @@
 suite runs on both. All calls raise RuntimeFailure; `code` is the gRPC status name (`NOT_FOUND`, `UNAVAILABLE`, ...).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -274,6 +274,6 @@ class Runtime(Protocol):
 
     async def usage(self) -> Sequence[Usage]: ...
 
-    def events(self) -> AsyncIterator[PodEvent]:
+    def events(self) -> AsyncGenerator[PodEvent, None]:
         """What happens, as it happens; after a lost connection it resumes with one event of uid ""."""
         ...

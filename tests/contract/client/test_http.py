@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.apiserver import LOG, ApiServer
 from tests.support.model import deployment
+from wherry.client.connection import Unreachable
 from wherry.client.http import HttpClient
 from wherry.client.kubeconfig import load
 from wherry.objects import Obj
@@ -92,7 +93,7 @@ async def test_a_certificate_of_another_authority_is_not_trusted(server: ApiServ
         """
     )
     async with HttpClient(load([kubeconfig]).only()) as client:
-        with pytest.raises(Exception, match="certificate is not trusted"):
+        with pytest.raises(Unreachable, match="certificate is not trusted"):
             await client.version()
 
 

@@ -202,8 +202,9 @@ async def test_a_pushed_image_has_its_own_name_and_one_below_each_address(world:
 @pytest.mark.root
 async def test_pods_have_the_image_when_the_push_is_answered(real: World, name: str) -> None:
     assert real.containerd is not None
+    assert isinstance(real.content, RegistryContent)
     made = await real.image("1.0", name=name)
-    runtime = real.content._runtime  # type: ignore[attr-defined]
+    runtime = real.content._runtime
     for written in (f"127.0.0.1:5050/{name}:1.0", f"{name}:1.0", f"localhost:5050/{name}@{made.digest}"):
         found = await runtime.image(written)
         assert found is not None
@@ -463,7 +464,8 @@ async def test_an_image_survives_the_garbage_collection_without_the_pushs_lease(
     made = await real.image("1", name=name)
     gone = await real.image("1", name=f"{name}-gone")
     await real.ask("DELETE", f"/v2/{name}-gone/manifests/{gone.digest}")
-    leased = real.content._calls  # type: ignore[attr-defined]  # in four hours it would end by itself
+    assert isinstance(real.content, RegistryContent)
+    leased = real.content._calls  # in four hours it would end by itself
     await leased.collect()
     async with ContentCalls(real.containerd.socket) as calls:
         for blob in (made.layer, made.config, made.manifest):
@@ -475,6 +477,7 @@ async def test_an_image_survives_the_garbage_collection_without_the_pushs_lease(
 @pytest.mark.root
 async def test_a_collection_frees_what_was_pulled_and_leaves_what_was_pushed(real: World, name: str) -> None:
     assert real.containerd is not None
+    assert isinstance(real.content, RegistryContent)
     made, pulled = await real.image("1", name=name), await real.image("1", name=f"{name}-pulled")
     async with ContentCalls(real.containerd.socket) as calls:
         for one in await calls.images():
@@ -483,7 +486,7 @@ async def test_a_collection_frees_what_was_pulled_and_leaves_what_was_pushed(rea
                 target = pb.Descriptor(media_type=MANIFEST, digest=pulled.digest, size=len(pulled.manifest))
                 await calls.put_image(pb.NamedImage(name=one.name, target=target))
         later = datetime.now(UTC) + 2 * GRACE
-        gone = await collect(real.containerd.socket, real.content._runtime, later)  # type: ignore[attr-defined]
+        gone = await collect(real.containerd.socket, real.content._runtime, later)
         assert {each.partition("/")[2].partition("-pulled")[0] for each in gone if name in each} == {name}
         names = {one.name for one in await calls.images()}
     assert not any(f"{name}-pulled" in each for each in names)

@@ -98,7 +98,7 @@ async def test_a_container_runs_to_its_exit_code_and_tells_of_it(world: World) -
     assert container.created <= container.finished
     assert (container.name, container.pod_uid, container.image, container.attempt) == ("main", "uid-1", "busybox", 0)
     assert container.sandbox_id == (await world.runtime.sandboxes())[0].id
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
 
 
 async def test_images_that_go_are_told_of(world: World) -> None:
@@ -106,7 +106,7 @@ async def test_images_that_go_are_told_of(world: World) -> None:
     await anext(events)
     await world.runtime.remove_image(BUSYBOX)
     await until(events, IMAGES, uid=IMAGES)
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
 
 
 async def test_a_container_writes_its_log_in_the_cri_format(world: World) -> None:
@@ -114,7 +114,7 @@ async def test_a_container_writes_its_log_in_the_cri_format(world: World) -> Non
     await anext(events)
     await world.start(SAYS_AND_ENDS)
     await until(events, "exit")
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
     (line,) = (await world.log()).splitlines()
     moment, stream, tag, text = line.split(" ", 3)
     assert (stream, tag, text) == ("stdout", "F", "out")
@@ -156,7 +156,7 @@ async def test_a_container_over_its_memory_limit_is_oom_killed(world: World) -> 
     await anext(events)
     await world.start(EATS_MEMORY, memory=16 << 20)
     await until(events, "oom", "exit")
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
     container = await world.only()
     assert (container.reason, container.exit_code) == ("OOMKilled", 137)
 
@@ -244,7 +244,7 @@ async def test_a_sandbox_that_dies_tells_of_it(real: World) -> None:
     await run("ctr", "--address", real.containerd.socket, "-n", "k8s.io", "task", "kill", "-s", "KILL", sandbox_id)
     await until(events, "exit")
     assert not (await real.runtime.sandbox(sandbox_id)).ready
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
 
 
 @pytest.mark.root
@@ -292,7 +292,7 @@ async def test_containers_live_on_when_containerd_is_killed(real: World) -> None
     await real.runtime.stop_container(container_id, 10)
     await until(events, "exit")
     assert (await real.only()).exit_code == 7
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
 
 
 @pytest.mark.root

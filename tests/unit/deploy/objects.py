@@ -45,14 +45,10 @@ def pod(
     restarts: int = 0,
     last: Obj | None = None,
     conditions: tuple[Obj, ...] = (),
-    node: str = "node",
-    deleted: bool = False,
     init: Obj | None = None,
 ) -> Obj:
     """A pod with one container in `state` (waiting, running or terminated)."""
     meta: Obj = {"name": name, "namespace": "default", "uid": name, "ownerReferences": owner(of)}
-    if deleted:
-        meta["deletionTimestamp"] = NOW
     status: Obj = {"phase": "Pending", "conditions": list(conditions)}
     if state is not None:
         container = {"name": "web", "state": state, "lastState": {}, "restartCount": restarts}
@@ -63,7 +59,7 @@ def pod(
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": meta,
-        "spec": {"nodeName": node, "restartPolicy": "Always", "containers": [{"name": "web", "image": "web:1"}]},
+        "spec": {"nodeName": "node", "restartPolicy": "Always", "containers": [{"name": "web", "image": "web:1"}]},
         "status": status,
     }
 
@@ -74,7 +70,17 @@ READY: Obj = {"type": "Ready", "status": "True"}
 def ready_pod(
     name: str = "web-1", of: str = "new", started: str = "2026-01-01T00:00:00Z", deleted: bool = False
 ) -> Obj:
-    return pod({"running": {"startedAt": started}}, name=name, of=of, conditions=(READY,), deleted=deleted)
+    made = pod({"running": {"startedAt": started}}, name=name, of=of, conditions=(READY,))
+    if deleted:
+        made["metadata"]["deletionTimestamp"] = NOW
+    return made
+
+
+def roomless_pod(*conditions: Obj) -> Obj:
+    """One that has no node yet."""
+    made = pod(conditions=conditions)
+    made["spec"]["nodeName"] = ""
+    return made
 
 
 def waiting(reason: str, message: str = "") -> Obj:

@@ -126,7 +126,7 @@ def test_no_room_is_failure_unless_some_is_being_made() -> None:
         "message": "0/1 nodes are available: 1 Insufficient cpu.",
         "lastTransitionTime": "2026-01-01T00:00:55Z",
     }
-    roomless = o.pod(node="", conditions=(condition,))
+    roomless = o.roomless_pod(condition)
     verdict = judge(seen(o.deployment(), roomless))
     assert reason(verdict) == "Unschedulable"
     assert verdict.pods[0].detail == "0/1 nodes are available: 1 Insufficient cpu."
@@ -158,6 +158,6 @@ def test_steps_are_told_with_what_the_node_says() -> None:
     )
     said = "running, not ready: Readiness probe failed: HTTP probe failed with statuscode: 503"
     assert str(step(o.pod({"running": {"startedAt": o.NOW}}), unhealthy)) == said
-    assert str(step(o.pod(node=""))) == "waiting for a node"
+    assert str(step(o.roomless_pod())) == "waiting for a node"
     assert str(step(o.ready_pod())) == "ready"
     assert str(step(o.ready_pod(deleted=True))) == "stopping"

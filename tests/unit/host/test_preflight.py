@@ -1,9 +1,11 @@
 """What keeps an engine from starting, as values and on this machine's own sockets."""
 
+import fcntl
 import os
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,8 +53,8 @@ def test_missing_programs_are_named_with_their_packages(tmp_path: Path) -> None:
     assert "haproxy" not in missing
 
 
-def config(tmp_path: Path, **more: object) -> Config:
-    return Config(state=tmp_path / "st", run=tmp_path / "rn", bridge="wtest0", **more)  # type: ignore[arg-type]
+def config(tmp_path: Path, **more: Any) -> Config:
+    return Config(state=tmp_path / "st", run=tmp_path / "rn", bridge="wtest0", **more)
 
 
 def test_a_taken_port_is_named_with_who_has_it(tmp_path: Path) -> None:
@@ -89,8 +91,6 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_lock_is_somebodys_only_while_it_is_held(tmp_path: Path) -> None:
-    import fcntl
-
     lock = tmp_path / "lock"
     assert lock_holder(lock) is None
     lock.write_text("garbage")

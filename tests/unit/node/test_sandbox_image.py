@@ -17,7 +17,7 @@ def test_the_same_layer_gives_the_same_archive() -> None:
 def test_every_descriptor_names_a_blob_by_its_digest_and_size() -> None:
     archive = oci_archive(tar({"a": b"x"}), "wherry.test/a:1", entrypoint=["/a", "-P"], user="1:1")
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        files = {name: opened.extractfile(name).read() for name in opened.getnames()}  # type: ignore[union-attr]
+        files = {name: file.read() for name in opened.getnames() if (file := opened.extractfile(name))}
     (named,) = json.loads(files["index.json"])["manifests"]
     assert named["annotations"]["io.containerd.image.name"] == "wherry.test/a:1"
     manifest = json.loads(files[f"blobs/sha256/{named['digest'].removeprefix('sha256:')}"])

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from wherry.objects import names
@@ -19,7 +21,7 @@ from wherry.objects import names
         (names.wildcard_subdomain, ["*.a.b"], ["*", "a.b", "*.*.b"]),
     ],
 )
-def test_names_follow_upstreams_rules(check, good: list[str], bad: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_names_follow_upstreams_rules(check: Callable[[str], str | None], good: list[str], bad: list[str]) -> None:
     assert [value for value in good if check(value) is not None] == []
     assert [value for value in bad if check(value) is None] == []
 

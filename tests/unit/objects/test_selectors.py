@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,9 +82,8 @@ def test_selectors_print_in_canonical_form(text: str, canonical: str) -> None:
     ],
 )
 def test_bad_selectors_say_what_was_expected(text: str, message: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_labels(text)
-    assert str(caught.value) == message
 
 
 def test_bad_keys_and_values_name_the_rule() -> None:
@@ -142,9 +143,8 @@ def test_field_selectors() -> None:
     ],
 )
 def test_bad_field_selectors(text: str, message: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         parse_fields(text)
-    assert str(caught.value) == message
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b.c"]), st.text("a,=\\!", max_size=6), st.booleans()), max_size=4))

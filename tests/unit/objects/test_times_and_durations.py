@@ -84,7 +84,7 @@ def test_bad_times(text: str) -> None:
     assert not times.is_time(text)
 
 
-@given(st.datetimes(datetime(1000, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1000, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001  hypothesis wants bounds without a zone
 def test_times_survive_printing(moment: datetime) -> None:
     assert times.parse(times.format_micro(moment)) == moment
     assert times.is_time(times.format_time(moment))

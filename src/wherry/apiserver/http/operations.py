@@ -109,31 +109,32 @@ def _collection(kind: Kind) -> Iterator[Operation]:
     if "list" in kind.verbs:
         yield _list(kind)
     if "create" in kind.verbs:
-        yield _operation(kind, "post", "post", "create", "create", _WRITE, body=kind.schema, answer=kind.schema)
+        yield _operation(kind, _Call("post", "post", "create", "create"), _WRITE, body=kind.schema, answer=kind.schema)
     if "deletecollection" in kind.verbs:
         parameters = (*_LIST, *_DELETE)
-        id_, said = "delete{gv}Collection{scope}{kind}", "delete a collection of"
-        yield _operation(
-            kind, "delete", "deletecollection", id_, said, parameters, body=DELETE_OPTIONS, answer=STATUS_DEFINITION
-        )
+        call = _Call("delete", "deletecollection", "delete{gv}Collection{scope}{kind}", "delete a collection of")
+        yield _operation(kind, call, parameters, body=DELETE_OPTIONS, answer=STATUS_DEFINITION)
 
 
 def _list(kind: Kind, suffix: str = "") -> Operation:
     scope = "{kind}" + suffix if suffix else "{scope}{kind}"
-    return _operation(kind, "get", "list", "list{gv}" + scope, "list or watch", _LIST, answer=f"{kind.schema}List")
+    call = _Call("get", "list", "list{gv}" + scope, "list or watch")
+    return _operation(kind, call, _LIST, answer=f"{kind.schema}List")
 
 
 def _item(kind: Kind) -> Iterator[Operation]:
     schema = kind.schema
     if "get" in kind.verbs:
-        yield _operation(kind, "get", "get", "read", "read", answer=schema)
+        yield _operation(kind, _Call("get", "get", "read", "read"), answer=schema)
     if "update" in kind.verbs:
-        yield _operation(kind, "put", "put", "replace", "replace", _WRITE, body=schema, answer=schema)
+        yield _operation(kind, _Call("put", "put", "replace", "replace"), _WRITE, body=schema, answer=schema)
     if "patch" in kind.verbs:
-        yield _operation(kind, "patch", "patch", "patch", "partly update", (*_WRITE, _FORCE), body=PATCH, answer=schema)
+        call = _Call("patch", "patch", "patch", "partly update")
+        yield _operation(kind, call, (*_WRITE, _FORCE), body=PATCH, answer=schema)
     if "delete" in kind.verbs:
         answer = schema if kind.delete_returns_object else STATUS_DEFINITION
-        yield _operation(kind, "delete", "delete", "delete", "delete", _DELETE, body=DELETE_OPTIONS, answer=answer)
+        call = _Call("delete", "delete", "delete", "delete")
+        yield _operation(kind, call, _DELETE, body=DELETE_OPTIONS, answer=answer)
 
 
 def _subresource(kind: Kind, sub: Subresource) -> Iterator[Operation]:
@@ -141,42 +142,46 @@ def _subresource(kind: Kind, sub: Subresource) -> Iterator[Operation]:
     schema = _DEFINITIONS.get(name, "") if name else kind.schema
     about = (sub.group, sub.version, name) if sub.group else (kind.group, kind.version, name or kind.kind)
     connects = name.endswith("Options")
-    said = f"{sub.name} of"
     for verb in sub.verbs:
         method = {"create": "post", "update": "put"}.get(verb, verb)
         action = "connect" if connects else method
         begin = f"connect{{gv}}{method.capitalize()}" if connects else f"{_WORDS.get(method, method)}{{gv}}"
-        id_ = f"{begin}{{scope}}{{kind}}{sub.name.capitalize()}"
+        call = _Call(method, action, f"{begin}{{scope}}{{kind}}{sub.name.capitalize()}", f"{sub.name} of")
         if connects or sub.name == "log":
-            yield _operation(kind, method, action, id_, said, about=about)
+            yield _operation(kind, call, about=about)
         elif method == "get":
-            yield _operation(kind, method, action, id_, said, about=about, answer=schema)
+            yield _operation(kind, call, about=about, answer=schema)
         elif method == "patch":
-            parameters = (*_WRITE, _FORCE)
-            yield _operation(kind, method, action, id_, said, parameters, about=about, body=PATCH, answer=schema)
+            yield _operation(kind, call, (*_WRITE, _FORCE), about=about, body=PATCH, answer=schema)
         else:
-            yield _operation(kind, method, action, id_, said, _WRITE, about=about, body=schema, answer=schema)
+            yield _operation(kind, call, _WRITE, about=about, body=schema, answer=schema)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What sets one operation on a kind apart. `id` is a template, or the word that such ids begin with."""
+
+    method: str
+    action: str
+    id: str
+    said: str
 
 
 def _operation(
     kind: Kind,
-    method: str,
-    action: str,
-    id_: str,
-    said: str,
+    call: _Call,
     parameters: Sequence[Parameter] = (),
     *,
     about: tuple[str, str, str] | None = None,
     body: str = "",
     answer: str = "",
 ) -> Operation:
-    """An operation on a kind; `id_` is a template, or the word that such ids begin with."""
-    template = id_ if "{" in id_ else id_ + "{gv}{scope}{kind}"
+    template = call.id if "{" in call.id else call.id + "{gv}{scope}{kind}"
     return Operation(
-        method=method,
-        action=action,
+        method=call.method,
+        action=call.action,
         id=template.format(gv=_camel(kind), scope="Namespaced" if kind.namespaced else "", kind=kind.kind),
-        description=f"{said} {kind.kind}",
+        description=f"{call.said} {kind.kind}",
         group_version=kind.api_version,
         about=about or (kind.group, kind.version, kind.kind),
         parameters=parameters,

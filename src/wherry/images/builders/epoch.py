@@ -3,7 +3,7 @@
 import tarfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any, cast
 
 from wherry.images.layout import CONFIG, LAYER, MANIFEST, Layout
 
@@ -33,7 +33,7 @@ def _stamped(layout: Layout, digest: str, seconds: int) -> dict[str, Any]:
     with layout.path(digest).open("rb") as source, layout.writer() as blob:
         with (
             tarfile.open(fileobj=source, mode="r:") as read,
-            tarfile.open(fileobj=blob, mode="w|", format=tarfile.PAX_FORMAT) as written,  # type: ignore[call-overload]
+            tarfile.open(fileobj=cast(IO[bytes], blob), mode="w|", format=tarfile.PAX_FORMAT) as written,
         ):
             for member in read:
                 member.mtime = seconds

@@ -1,6 +1,7 @@
 """From what detection found in a folder to its image in layers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.images.built import BuildEvent, BuiltImage
@@ -13,25 +14,34 @@ _NAMED = (".python-version", "runtime.txt")
 _PYTHON = RUNTIME.rpartition(":")[2].partition("-")[0]
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What an image stands on."""
+
+    base: str = ""  # an image that is here; "" is the small Python made of Debian packages
+    platform: str = ""  # "" is this machine's
+
+
+HERE = Ground()
+
+
 async def build_python(
     folder: Path,
     app: App,
+    ground: Ground = HERE,
     *,
     reference: str,
     store: Path,
-    base: str = "",
-    platform: str = "",
     on_event: Callable[[BuildEvent], None],
     workshop: Workshop | None = None,
 ) -> BuiltImage:
     """Build `folder`, which is `app` and has no Dockerfile. Raises ImageError.
 
-    `base` is an image that is here, the small Python made of Debian packages if ""; `platform` this machine's if "".
     `workshop` is what a process keeps between builds.
     """
-    if said := other_version(app, base):
+    if said := other_version(app, ground.base):
         on_event(BuildEvent("output", 0, 0, said))
-    python = python_app(folder, app, base, platform)
+    python = python_app(folder, app, ground.base, ground.platform)
     return await build_layers(python, reference=reference, store=store, on_event=on_event, workshop=workshop)
 
 

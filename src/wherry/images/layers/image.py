@@ -197,7 +197,7 @@ def _compose(app: PythonApp, layout: Layout, base: Base, layers: Layers, moment:
     settings = dict(base.config.get("config") or {})
     environment = dict(entry.partition("=")[::2] for entry in settings.get("Env") or ())
     path = f"/{VENV}/bin:{environment.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"
-    environment |= {"PATH": path, "PYTHONUNBUFFERED": "1", "HOME": "/tmp", **app.environment}  # noqa: S108
+    environment |= {"PATH": path, "PYTHONUNBUFFERED": "1", "HOME": "/tmp", **app.environment}  # noqa: S108  the container's
     annotations = {
         "org.opencontainers.image.base.name": base.reference,
         "org.opencontainers.image.base.digest": base.manifest.digest,

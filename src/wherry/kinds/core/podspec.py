@@ -135,10 +135,11 @@ def _highest(left: dict[str, Quantity], right: dict[str, Quantity]) -> dict[str,
 
 def round_up(resources: Obj | None) -> None:
     """Amounts finer than a thousandth are rounded up to one."""
-    for name, text in (resources or {}).items():
+    amounts = resources or {}
+    for name, text in amounts.items():
         amount = quantities.parse(text)
         if amount.nano % _MILLI:
-            resources[name] = str(quantities.from_milli(-(-amount.nano // _MILLI), amount.format))  # type: ignore[index]
+            amounts[name] = str(quantities.from_milli(-(-amount.nano // _MILLI), amount.format))
 
 
 def pull_policy(image: str) -> str:

@@ -104,7 +104,7 @@ SCALER = {
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}}],
     },
 }
-BUDGET = {
+BUDGET: dict[str, Any] = {
     "apiVersion": "policy/v1",
     "kind": "PodDisruptionBudget",
     "metadata": {"name": "web"},
@@ -168,7 +168,7 @@ def test_an_autoscaler_owns_the_replicas_and_needs_a_request() -> None:
 def test_a_budget_that_lets_nobody_go_is_told() -> None:
     assert rules([*objects(), BUDGET]) == ["M08"]
     looser = deepcopy(BUDGET)
-    looser["spec"]["minAvailable"] = 2  # type: ignore[index]
+    looser["spec"]["minAvailable"] = 2
     assert rules([*objects(), looser]) == []
 
 
