@@ -5,12 +5,12 @@ Tests reach in with `add_image`, `programs`, `fail`, `finish`, `disconnect`, and
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from tests.support.runtime_values import image_of, pod_labels, write_log
 from wherry.clock import Clock, SystemClock
 from wherry.node.runtime import (
     IMAGES,
@@ -79,14 +79,14 @@ class FakeRuntime:
 
     def add_image(self, reference: str, *, user: str = "", image_id: str = "", pinned: bool = False) -> Image:
         """An image that is there without a pull."""
-        image = _image(reference, user=user, image_id=image_id, pinned=pinned)
+        image = image_of(reference, user=user, image_id=image_id, pinned=pinned)
         self._images[image.id] = image
         self._tell(IMAGES, IMAGES)
         return image
 
     def offer_image(self, reference: str, *, user: str = "", auth: PullAuth | None = None) -> None:
         """An image that a pull will find, with these credentials where given."""
-        self.registry[reference] = _image(reference, user=user)
+        self.registry[reference] = image_of(reference, user=user)
         if auth:
             self.private[reference] = auth
 
@@ -145,7 +145,7 @@ class FakeRuntime:
             ready=True,
             created=self._now(),
             ip="" if spec.security.host_network else f"{self._subnet}.{self._count + 1}",
-            labels={**spec.labels, **_pod_labels(spec)},
+            labels={**spec.labels, **pod_labels(spec)},
             annotations=dict(spec.annotations),
         )
         self._pods[sandbox.id] = _Pod(sandbox, spec)
@@ -192,7 +192,7 @@ class FakeRuntime:
             image_id=image.digests[0] if image.digests else image.id,
             created=self._now(),
             log_path=str(log) if log else "",
-            labels={**spec.labels, **_pod_labels(sandbox), "io.kubernetes.container.name": spec.name},
+            labels={**spec.labels, **pod_labels(sandbox), "io.kubernetes.container.name": spec.name},
             annotations=dict(spec.annotations),
         )
         program = self.programs.get((*spec.command, *spec.args), Program())
@@ -210,7 +210,7 @@ class FakeRuntime:
             raise RuntimeFailure("UNKNOWN", box.program.start_error)
         box.container = replace(box.container, state=State.RUNNING, started=self._now())
         if box.log:
-            self._write_log(box.log, box.program.output)
+            write_log(box.log, self._now(), box.program.output)
         self._tell(box.container.pod_uid, "start")
         if box.program.exits is not None:
             self._end(box, box.program.exits, oom=box.program.oom)
@@ -242,7 +242,7 @@ class FakeRuntime:
         self._called("reopen_log", container_id)
         box = self._running(container_id)
         if box.log:
-            self._write_log(box.log, b"")
+            write_log(box.log, self._now(), b"")
 
     async def update_resources(self, container_id: str, resources: Resources) -> None:
         self._called("update_resources", container_id)
@@ -397,25 +397,3 @@ class FakeRuntime:
         if box.container.state is State.RUNNING:
             self._end(box, 137)
         self._boxes.pop(box.container.id, None)
-
-    def _write_log(self, path: Path, output: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stamp = self._now().strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-        with path.open("ab") as file:
-            for line in output.splitlines():
-                file.write(f"{stamp} stdout F ".encode() + line + b"\n")
-
-
-def _image(reference: str, *, user: str = "", image_id: str = "", pinned: bool = False) -> Image:
-    image_id = image_id or f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
-    tags = () if "@" in reference else (reference,)
-    digests = (reference,) if "@" in reference else (f"{reference.rpartition(':')[0]}@{image_id}",)
-    return Image(id=image_id, tags=tags, digests=digests, size=1000, user=user, pinned=pinned)
-
-
-def _pod_labels(spec: SandboxSpec) -> dict[str, str]:
-    return {
-        "io.kubernetes.pod.name": spec.name,
-        "io.kubernetes.pod.namespace": spec.namespace,
-        "io.kubernetes.pod.uid": spec.uid,
-    }

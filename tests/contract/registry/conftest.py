@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tarfile
+import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -173,3 +174,9 @@ async def real(tmp_path: Path, containerd: Containerd) -> AsyncIterator[World]:
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def name() -> str:
+    """A repository that no other test knows."""
+    return f"team/app-{uuid.uuid4().hex[:8]}"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,6 +17,8 @@ from wherry.apiserver.verbs.registry import Registry
 from wherry.clock import SystemClock
 from wherry.kinds import schema
 from wherry.kinds.catalog import KINDS
+from wherry.objects import Obj
+from wherry.objects.errors import ApiError
 from wherry.store import Store
 
 TABLE = schema.load()
@@ -43,3 +46,12 @@ async def client(tmp_path: Path) -> AsyncIterator[LocalClient]:
 
 def meta(name: str, **more: object) -> dict[str, object]:
     return {"name": name, "namespace": "default", **more}
+
+
+def service(name: str = "web", **spec: Any) -> Obj:
+    spec = {"selector": {"app": name}, "ports": [{"port": 80}], **spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta(name), "spec": spec}
+
+
+def said(error: pytest.ExceptionInfo[ApiError]) -> list[str]:
+    return [f"{cause.field}: {cause.message}" for cause in error.value.causes]
