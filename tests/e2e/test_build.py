@@ -1,10 +1,8 @@
 """From a folder to an answering pod: buildah, the host's package index, containerd; all of it real."""
 
 import asyncio
-import contextlib
 import json
 import shutil
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +14,7 @@ import pytest
 from tests.e2e.conftest import Engine
 from tests.support.build import BASE, Builder, folder
 from tests.support.images import DEBS, busybox_archive, lend_python, stand_in_for_python_37
+from tests.support.registry import docker_registry
 from wherry.images.archive import load
 from wherry.images.base.image import make
 from wherry.images.layers.image import PythonApp, build_layers
@@ -97,37 +96,17 @@ async def test_the_article_s_own_dockerfile_builds_and_answers(
 async def test_a_base_comes_from_the_mirror_that_the_machine_names(
     builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        mirror = f"127.0.0.1:{free.getsockname()[1]}"
-    served = f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{mirror}'}}\n"
-    (tmp_path / "served.yml").write_text(f"{served}storage: {{filesystem: {{rootdirectory: {tmp_path}/data}}}}\n")
-    (tmp_path / "conf").write_text(f'[[registry]]\nprefix = "docker.io"\nlocation = "{mirror}"\ninsecure = true\n')
-    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "conf"))
-    argv = ("docker-registry", "serve", str(tmp_path / "served.yml"))
-    registry = await asyncio.create_subprocess_exec(*argv, stderr=asyncio.subprocess.DEVNULL)
-    try:
-        await listening(mirror)
+    async with docker_registry(tmp_path) as mirror:
+        (tmp_path / "conf").write_text(f'[[registry]]\nprefix = "docker.io"\nlocation = "{mirror}"\ninsecure = true\n')
+        monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "conf"))
         source = f"oci:{builder.layout.directory}:localhost/wherry/python:3.11-runtime"
         await run("skopeo", "copy", "--dest-tls-verify=false", source, f"docker://{mirror}/library/mirrored:1")
         built = await builder(folder(tmp_path / "app", "FROM mirrored:1\nRUN python --version\n"))
-    finally:
-        registry.terminate()
-        await registry.wait()
     assert [said.rpartition(".")[0] for said in builder.said()] == ["Python 3.11"]
     annotations = builder.layout.read_json(built.digest)["annotations"]
     assert annotations["org.opencontainers.image.base.name"] == "docker.io/library/mirrored:1"
     await builder(tmp_path / "app")  # the registry is gone, and what was pulled is here
     assert builder.cached() == [False, True]
-
-
-async def listening(address: str) -> None:
-    host, _, port = address.partition(":")
-    async with asyncio.timeout(20):
-        while True:
-            with contextlib.suppress(ConnectionRefusedError):
-                _, writer = await asyncio.open_connection(host, int(port))
-                writer.close()
-                return
 
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo writes the archives; `make test` installs it")

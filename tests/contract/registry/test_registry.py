@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import os
-import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.registry import docker_registry
 from tests.unit.images.size.test_size import NAME, image, tar
 from wherry.clock import SystemClock
 from wherry.images.layout import Layout
@@ -21,45 +20,12 @@ from wherry.images.registry.credentials import Credentials
 from wherry.images.registry.session import RegistryError, Session
 from wherry.images.registry.transfer import Progress, pull, push
 
-CONFIG = """\
-version: 0.1
-log: {{level: info}}
-storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: 127.0.0.1:0}}
-"""
-
 
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[str]:
     """The address of a real registry with nothing in it."""
-    program = shutil.which("docker-registry")
-    assert program is not None, "docker-registry is a package of Debian: `make test` installs it"
-    config = tmp_path / "registry.yml"
-    config.write_text(CONFIG.format(root=tmp_path / "registry"))
-    child = await asyncio.create_subprocess_exec(
-        program, "serve", str(config), stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-    )
-    assert child.stderr is not None
-    reading = asyncio.ensure_future(_drain(child.stderr))
-    try:
-        async with asyncio.timeout(10):
-            yield await _address(child.stderr, reading)
-    finally:
-        child.terminate()
-        await child.wait()
-        reading.cancel()
-
-
-async def _address(stderr: asyncio.StreamReader, reading: "asyncio.Future[str]") -> str:
-    return await reading
-
-
-async def _drain(stderr: asyncio.StreamReader) -> str:
-    async for line in stderr:
-        match = re.search(rb"listening on (127\.0\.0\.1:\d+)", line)
-        if match:
-            return match[1].decode()
-    raise AssertionError("docker-registry ended before it listened")
+    async with docker_registry(tmp_path) as address:
+        yield address
 
 
 @asynccontextmanager
