@@ -12,6 +12,7 @@ from wherry.replicas import oneoff, terminal
 from wherry.replicas.log_streams import Source, Wanted, lines
 from wherry.replicas.oneoff import OneOff
 from wherry.replicas.session import Session, join
+from wherry.tasks import carried_out
 
 GONE_SECONDS = 10.0
 
@@ -44,12 +45,7 @@ async def _made(client: HttpClient, wanted: OneOff, *, keep: bool) -> AsyncItera
         yield made
     finally:
         if not keep:
-            # Ctrl-C has cancelled this task already, and the pod must go all the same.
-            removal = asyncio.create_task(_remove(client, made))
-            while not removal.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.shield(removal)
-            removal.result()
+            await carried_out(_remove(client, made))
 
 
 async def _remove(client: HttpClient, made: Obj) -> None:

@@ -15,6 +15,7 @@ from wherry.deploy.trial import probe
 from wherry.deploy.trial.probe import Inside
 from wherry.objects import Obj
 from wherry.objects.errors import ApiError, NotFound
+from wherry.tasks import carried_out
 
 CONTAINER = "trial"
 _FIRST, _LONGEST = 0.02, 0.5  # seconds between questions
@@ -67,9 +68,7 @@ async def attempt(client: HttpClient, clock: Clock, subject: Subject) -> Trial:
         async with following(client, what) as view:
             return await _watched(client, clock, subject, name, view)
     finally:
-        removal = asyncio.ensure_future(_remove(client, made, 0))
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(removal)
+        await carried_out(_remove(client, made, 0))
 
 
 async def _watched(client: HttpClient, clock: Clock, subject: Subject, name: str, view: View) -> Trial:
