@@ -1,7 +1,6 @@
 """The engine as a process of its own: started in the background, looked after while it comes up, and ended.
 
-It is a fork of the command that starts it: what that has loaded need not be loaded a second time, which is a sixth of a
-cold start.
+It is a fork of the command that starts it: what that has loaded need not be loaded a second time (ADR 25).
 """
 
 import contextlib
