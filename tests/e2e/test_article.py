@@ -92,17 +92,46 @@ def test_the_service_answers(kubectl: Kubectl) -> None:
 @pytest.mark.parametrize(
     ("what", "patterns"),
     [
-        (DEPLOYMENT, [r"Replicas: +3 desired \| 3 updated \| 3 total \| 3 available \| 0 unavailable",
-                      r"StrategyType: +RollingUpdate", r"ScalingReplicaSet .* from 0 to 3"]),
-        ("pod", [r"Status: +Running", r"Image: +myregistry/webapp:latest", r"QoS Class: +BestEffort",
-                 r"Normal +Scheduled", r"Normal +Created", r"Normal +Started +\S+ +\S+ +Started container webapp"]),
-        ("service/webapp-service", [r"Type: +LoadBalancer", r"Port: +<unset> +80/TCP", r"TargetPort: +5000/TCP",
-                                    r"Endpoints: +10\.187\.\d+\.\d+:5000,"]),
-        ("node", [r"Ready +True", r"Container Runtime Version: +containerd://", r"Kubelet Version: +v1\.34",
-                  r"Non-terminated Pods: "]),
+        (
+            DEPLOYMENT,
+            [
+                r"Replicas: +3 desired \| 3 updated \| 3 total \| 3 available \| 0 unavailable",
+                r"StrategyType: +RollingUpdate",
+                r"ScalingReplicaSet .* from 0 to 3",
+            ],
+        ),
+        (
+            "pod",
+            [
+                r"Status: +Running",
+                r"Image: +myregistry/webapp:latest",
+                r"QoS Class: +BestEffort",
+                r"Normal +Scheduled",
+                r"Normal +Created",
+                r"Normal +Started +\S+ +\S+ +Started container webapp",
+            ],
+        ),
+        (
+            "service/webapp-service",
+            [
+                r"Type: +LoadBalancer",
+                r"Port: +<unset> +80/TCP",
+                r"TargetPort: +5000/TCP",
+                r"Endpoints: +10\.187\.\d+\.\d+:5000,",
+            ],
+        ),
+        (
+            "node",
+            [
+                r"Ready +True",
+                r"Container Runtime Version: +containerd://",
+                r"Kubelet Version: +v1\.34",
+                r"Non-terminated Pods: ",
+            ],
+        ),
         ("configmap/webapp-config", [r"APP_ENV:\n----\nproduction\n"]),
     ],
-)  # fmt: skip
+)
 def test_describe_says_what_a_cluster_says(kubectl: Kubectl, what: str, patterns: list[str]) -> None:
     text = kubectl("describe", what)
     for pattern in patterns:
@@ -131,8 +160,9 @@ def test_rights_and_imperative_commands(kubectl: Kubectl) -> None:
         kubectl("expose", DEPLOYMENT, "--name=second", "--port=81", "--target-port=5000") == "service/second exposed\n"
     )
     image = ("--image=myregistry/webapp:v2", "--image-pull-policy=IfNotPresent", "--restart=Never")
-    ran = kubectl("run", "one", *image, "--rm", "-i", "--command", "--", "sh", "-c", "read line; echo read $line",
-                  stdin=b"this\n")  # fmt: skip
+    ran = kubectl(
+        "run", "one", *image, "--rm", "-i", "--command", "--", "sh", "-c", "read line; echo read $line", stdin=b"this\n"
+    )
     assert "read this\n" in ran
 
 

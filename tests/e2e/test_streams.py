@@ -95,8 +95,15 @@ class Terminal:
         self._side, child = pty.openpty()
         self._child = child
         self.resize(rows, columns)
-        self.process = subprocess.Popen(argv, stdin=child, stdout=child, stderr=child, env=env, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(child, termios.TIOCSCTTY, 0))  # fmt: skip
+        self.process = subprocess.Popen(
+            argv,
+            stdin=child,
+            stdout=child,
+            stderr=child,
+            env=env,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(child, termios.TIOCSCTTY, 0),
+        )
         self._seen = b""
 
     def resize(self, rows: int, columns: int) -> None:

@@ -17,6 +17,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from wherry.listeners import ANY
+
 _NEWNET = 0x40000000  # CLONE_NEWNET
 _SOCK_DIAG, _BY_FAMILY, _DESTROY = 4, 20, 21
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
@@ -97,9 +99,7 @@ keeps for later."""
 def served(connections: Iterable[Connection], address: str, ports: frozenset[int]) -> list[Connection]:
     """Those in which a client of `address` may still be owed something, at the ports that the pod listens (or did)."""
     return [
-        each
-        for each in connections
-        if each.local_port in ports and each.local in (address, "0.0.0.0", "::") and _busy(each)  # noqa: S104
+        each for each in connections if each.local_port in ports and each.local in (address, ANY, "::") and _busy(each)
     ]
 
 

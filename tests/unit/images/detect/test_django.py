@@ -23,7 +23,7 @@ def manage(settings: str) -> str:
             "b.web",
         ),
     ],
-)  # fmt: skip
+)
 def test_the_wsgi_object_is_that_of_the_settings(files: dict[str, str], folder: str, reference: str) -> None:
     found = project(files)
     assert found is not None
