@@ -8,7 +8,6 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
@@ -344,35 +343,6 @@ async def test_a_containerd_whose_pidfile_is_gone_does_not_keep_the_next_from_it
     assert not forgotten.alive()
     container = await real.only()
     assert (container.id, container.state) == (container_id, State.RUNNING)
-
-
-async def upgrade(url: SplitResult, protocol: str) -> str:
-    """The first line of the answer to a client that wants SPDY."""
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    head = f"Host: {url.netloc}\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: {protocol}"
-    writer.write(f"POST {url.path} HTTP/1.1\r\n{head}\r\nContent-Length: 0\r\n\r\n".encode())
-    async with asyncio.timeout(10):
-        line = await reader.readline()
-    writer.close()
-    await writer.wait_closed()
-    return line.decode()
-
-
-@pytest.mark.root
-async def test_streams_are_served_on_this_machine_only(real: World) -> None:
-    container_id = await real.start(SLEEPS)
-    runtime, sandbox_id = real.runtime, (await real.only()).sandbox_id
-    urls = [
-        await runtime.exec_url(container_id, ["ls"], stdin=False, stdout=True, stderr=True, tty=False),
-        await runtime.attach_url(container_id, stdin=False, stdout=True, stderr=True, tty=False),
-        await runtime.port_forward_url(sandbox_id, [80]),
-    ]
-    for url in map(urlsplit, urls):
-        assert (url.scheme, url.hostname) == ("http", "127.0.0.1")
-        protocol = "portforward.k8s.io" if "portforward" in url.path else "v4.channel.k8s.io"
-        answers = [await upgrade(url, protocol) for _ in range(2)]
-        assert answers[0].startswith("HTTP/1.1 101 ")
-        assert answers[1].startswith("HTTP/1.1 404 "), "a URL is good for one session"
 
 
 async def test_a_pod_is_removed_though_a_container_of_it_is_just_being_started(fake: World) -> None:
