@@ -30,9 +30,10 @@ def containerds(engine: Engine) -> int:
     return sum(Path(words[0]).name == "containerd" and str(engine.root) in " ".join(words) for words in found)
 
 
-def test_the_next_start_works_whenever_one_was_interrupted(slot: Slot, tmp_path: Path) -> None:
-    engine = Engine(tmp_path, slot.options(tmp_path))
-    state, run = tmp_path / "st", tmp_path / "rn"
+def test_the_next_start_works(slot: Slot, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("e2e")  # a short path: sockets are in it
+    engine = Engine(root, slot.options(root))
+    state, run = root / "st", root / "rn"
     try:
         # Each a moment later: before containerd, as it listens, with the engine's keys half made.
         for sign in (run / "config.toml", run / "containerd" / "containerd.sock", state / "pki"):

@@ -123,7 +123,9 @@ def test_affinity_leads_a_client_to_the_same_pod_also_when_other_rules_change(cl
 
 def test_a_service_without_endpoints_and_an_address_without_a_service_refuse_at_once(cluster: Engine) -> None:
     nobody = get(cluster, "service nobody", ".spec.clusterIP")
-    free = nobody.rpartition(".")[0] + ".254"
+    given = cluster.kubectl("get", "services", "-A", "-o", "jsonpath={.items[*].spec.clusterIP}").split()
+    network = nobody.rpartition(".")[0]
+    free = next(address for number in range(254, 0, -1) if (address := f"{network}.{number}") not in given)
     for address in (nobody, free):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, 80), timeout=2)

@@ -25,6 +25,7 @@ PROGRAMS = {
     "conntrack": "conntrack",
 }
 """Host programs and the Debian packages that have them."""
+_SOCKET_BYTES = 104  # of a socket's path, as containerd takes it
 CNI_DIRECTORY = Path("/usr/lib/cni")
 CNI_PLUGINS = ("bridge", "host-local", "loopback")
 CNI_PACKAGE = "containernetworking-plugins"
@@ -45,7 +46,7 @@ class NotReady(Exception):
 
 def check(config: Config) -> None:
     """Raises NotReady where a start could only fail."""
-    problems = [*_root(), *_state(config), *_programs(), *_disk(config.state), *_port(config)]
+    problems = [*_root(), *_state(config), *_paths(config.run), *_programs(), *_disk(config.state), *_port(config)]
     problems += overlaps(config, routes())
     if problems:
         raise NotReady("\n".join(problems))
@@ -120,6 +121,13 @@ def _state(config: Config) -> Iterator[str]:
         return
     if pid is not None and pid != os.getpid():
         yield f"{config.state} is in use by process {pid}: stop it (`wherry node stop`), or choose another by --state"
+
+
+def _paths(run: Path) -> Iterator[str]:
+    longest = run / "containerd" / "containerd.sock.ttrpc"
+    excess = len(os.fsencode(longest)) - _SOCKET_BYTES
+    if excess > 0:
+        yield f"{run} is too long by {excess} for the paths of the sockets in it: choose another by --run-dir"
 
 
 def _find(name: str, find: Callable[[str], str | None]) -> str | None:

@@ -5,6 +5,7 @@ It runs detached, so that pods outlive this process; `start` adopts the one that
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ from wherry.node.cri import CriRuntime
 from wherry.node.runtime import Runtime, RuntimeFailure
 from wherry.node.seccomp_filters import SeccompFilters
 from wherry.process import ProgramError, run
+
+log = logging.getLogger("wherry.node")
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -85,11 +88,17 @@ class Containerd:
         self._process.pidfile.unlink(missing_ok=True)
 
     async def remove(self) -> None:
-        """Stop and remove every pod, then containerd, its mounts and all its data."""
+        """Stop and remove every pod, then containerd, its mounts and all its data.
+
+        Where containerd does not come up any more, its pods are killed without its help.
+        """
         if self._process.config.exists():
-            await self.start()
-            async with CriRuntime(self.socket) as runtime:
-                await asyncio.gather(*(remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
+            try:
+                await self.start()
+                async with CriRuntime(self.socket) as runtime:
+                    await asyncio.gather(*(remove_pod(runtime, pod.id) for pod in await runtime.sandboxes()))
+            except (ProgramError, RuntimeFailure) as error:
+                log.warning("pods are killed, as containerd does not remove them: %s", error)
         await self.stop()
         await asyncio.to_thread(self._process.end_forgotten)
         await asyncio.to_thread(shims.end, self.socket)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ def test_missing_programs_are_named_with_their_packages(tmp_path: Path) -> None:
 
 def config(tmp_path: Path, **more: Any) -> Config:
     return Config(state=tmp_path / "st", run=tmp_path / "rn", bridge="wtest0", **more)
+
+
+@pytest.mark.parametrize(("length", "problems"), [(71, 0), (72, 1)])
+def test_a_run_directory_whose_sockets_would_have_too_long_paths_is_named(
+    tmp_path: Path, length: int, problems: int
+) -> None:
+    run = Path("/tmp/".ljust(length, "x"))
+    with pytest.raises(preflight.NotReady) as refused:
+        preflight.check(replace(config(tmp_path, listen="192.0.2.99", port=1), run=run))
+    assert str(refused.value).count(f"{run} is too long by 1 for the paths of the sockets in it") == problems
 
 
 def test_a_taken_port_is_named_with_who_has_it(tmp_path: Path) -> None:

@@ -46,11 +46,29 @@ def test_a_pidfile_of_another_time_names_nobody(tmp_path: Path, content: str) ->
     assert Containerd(ContainerdProcess(tmp_path, tmp_path, tmp_path)).process() is None
 
 
+def broken(directory: Path) -> Path:
+    """With a containerd that ends at once."""
+    directory.mkdir()
+    (directory / "containerd").write_text("#!/bin/sh\necho 'the config is broken'; exit 1\n")
+    (directory / "containerd").chmod(0o755)
+    return directory
+
+
 async def test_a_containerd_that_ends_at_once_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    binary = tmp_path / "bin" / "containerd"
-    binary.parent.mkdir()
-    binary.write_text("#!/bin/sh\necho 'the config is broken'; exit 1\n")
-    binary.chmod(0o755)
-    monkeypatch.setenv("PATH", str(binary.parent), prepend=":")
+    monkeypatch.setenv("PATH", str(broken(tmp_path / "bin")), prepend=":")
     with pytest.raises(ProgramError, match="the config is broken"):
         await Containerd(ContainerdProcess(tmp_path / "root", tmp_path / "state", tmp_path, oci_runtime="runc")).start()
+
+
+@pytest.mark.root
+async def test_what_is_there_of_a_containerd_that_cannot_start_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(broken(tmp_path / "bin")), prepend=":")
+    containerd = Containerd(ContainerdProcess(tmp_path / "root", tmp_path / "state", tmp_path, oci_runtime="runc"))
+    with pytest.raises(ProgramError):
+        await containerd.start()
+    assert (tmp_path / "root").exists()
+    await containerd.remove()
+    assert not (tmp_path / "root").exists()
+    assert not (tmp_path / "state").exists()
