@@ -16,7 +16,7 @@ the projects and their digests are in `bench/folders/list.toml`. `make test` fet
 their folder. For the other {given} a user has to say what no folder can tell: it stands in the table and in
 `list.toml` with the reason, and goes into `wherry.toml` (a path is only what is asked for). 401, 403 and 404 count as
 failures. Seconds are from the unpacked folder to the answer: detection, dependencies (most of them in uv's cache),
-image, replicas; on two shared cores, up to six folders side by side.
+image, replicas; on two cores that other work shares.
 """
 
 
