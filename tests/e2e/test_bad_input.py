@@ -173,10 +173,11 @@ def assert_refused(done: Done, *said: str) -> None:
 
 
 @pytest.fixture
-def elsewhere(slot: Slot, tmp_path: Path) -> Iterator[Path]:
-    """Where a second engine would live; it must leave nothing that runs."""
-    yield tmp_path
-    assert not (tmp_path / "rn" / "ready").exists()
+def elsewhere(slot: Slot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where a second engine would live, a short path as sockets are in it; it must leave nothing that runs."""
+    place = tmp_path_factory.mktemp("other")
+    yield place
+    assert not (place / "rn" / "ready").exists()
 
 
 def test_a_port_in_use_is_named_with_its_holder(engine: Engine, slot: Slot, elsewhere: Path) -> None:
