@@ -34,7 +34,7 @@ class Nftables:
         self._declare("nft_run_cmd_from_buffer", [pointer, text], ctypes.c_int)
         self._declare("nft_ctx_get_error_buffer", [pointer], text)
         self._declare("nft_ctx_free", [pointer], None)
-        self._turn = threading.Lock()
+        self._turn, self._open = threading.Lock(), True
         self._context: int | None = self._begun()
 
     def __enter__(self) -> Self:
@@ -47,9 +47,8 @@ class Nftables:
 
     def close(self) -> None:
         with self._turn:
-            context, self._context = self._context, None
-        if context:
-            self._library.nft_ctx_free(context)
+            self._open = False
+            self._end()
 
     def run(self, transaction: str) -> None:
         """Carry it out, all or nothing; the rules hold when this returns. Blocking. Raises ProgramError with its words.
@@ -57,15 +56,19 @@ class Nftables:
         `transaction` is what `nft -f` takes.
         """
         with self._turn:
-            if not self._context:
+            if not self._open:
                 raise ProgramError(f"{_NAME}: the conversation is over")
+            self._context = self._context or self._begun()
             if self._library.nft_run_cmd_from_buffer(self._context, transaction.encode()):
                 said: bytes = self._library.nft_ctx_get_error_buffer(self._context) or b""
                 words = said.decode(errors="replace").strip()[-_SAID:]
-                failed, self._context = self._context, None
-                self._library.nft_ctx_free(failed)  # what the kernel still says to it is not for the next one
-                self._context = self._begun()
+                self._end()  # what the kernel still says to this one is not for the next
                 raise ProgramError(f"nftables: {words}")
+
+    def _end(self) -> None:
+        if self._context:
+            self._library.nft_ctx_free(self._context)
+        self._context = None
 
     def _begun(self) -> int:
         """Raises ProgramError where the kernel takes no conversation: the library would end the process."""

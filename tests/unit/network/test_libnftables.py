@@ -109,3 +109,25 @@ def test_where_the_kernel_gives_no_socket_that_is_an_error() -> None:
     )
     done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "nftables: Too many open files\n"), done.stderr
+
+
+def test_after_a_failure_a_conversation_that_could_not_be_begun_is_begun_by_the_next() -> None:
+    program = (
+        "import resource\n"
+        "from wherry.network.libnftables import Nftables\n"
+        "from wherry.process import ProgramError\n"
+        "with Nftables() as nftables:\n"
+        "    limits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "    tries = ('table inet {', limits[0]), ('', 3), ('table inet ours {}', limits[0])\n"
+        "    for transaction, descriptors in tries:\n"
+        "        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, limits[1]))\n"
+        "        try:\n"
+        "            nftables.run(transaction)\n"
+        "            print('done')\n"
+        "        except ProgramError as error:\n"
+        "            print(str(error).splitlines()[0].partition(',')[0])\n"
+    )
+    argv = ("unshare", "--net", sys.executable, "-c", program)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    said = "nftables: Error: syntax error\nnftables: Too many open files\ndone\n"
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
