@@ -79,8 +79,8 @@ setup: $(VENV)/.made
 
 $(VENV)/.made: pyproject.toml requirements.lock hatch_build.py src/wherry/kinds/schema/compile.py src/wherry/kinds/schema/merging.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what requirements.lock names into $(VENV); a minute the first time ..."
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
-	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m compileall -q src  # as pip does for a package: a start reads bytecode
 	@touch $@
