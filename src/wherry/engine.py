@@ -208,7 +208,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             preparations.create_task(containerd.start())
             preparations.create_task(network.prepare())
             await bootstrap(client, addresses.service, (addresses.gateway, config.port))
-            await network.name()
+            await network.ensure_dns()
         runtime = await stack.enter_async_context(containerd.runtime())
         server = _server(config, addresses, registry, tokens, NodeAccess(runtime))
         parts = Parts(config, addresses, clock, authority, client, mirror, containerd, runtime, events, network)

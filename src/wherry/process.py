@@ -1,11 +1,13 @@
 """Run host programs: argument lists only, output captured and bounded, failures in their own words; and end them."""
 
 import asyncio
+import itertools
 import os
 import select
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -77,3 +79,27 @@ def end(pid: int, by: signal.Signals, seconds: float) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def finish(pid: int, seconds: float) -> bool:
+    """SIGTERM, and SIGKILL where that does not help in that time: whether it did. Blocking."""
+    if end(pid, signal.SIGTERM, seconds):
+        return True
+    end(pid, signal.SIGKILL, seconds)
+    return False
+
+
+def pids() -> list[int]:
+    """Every process of this machine."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def given(option: str, value: str) -> Iterator[tuple[int, str]]:
+    """Processes that were called with this option and value, each with its program's name."""
+    for pid in pids():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        except OSError:  # it has ended meanwhile
+            continue
+        if (option, value) in itertools.pairwise(words):
+            yield pid, Path(words[0]).name

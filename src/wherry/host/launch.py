@@ -133,9 +133,8 @@ class _Child:
 
     def end(self) -> None:
         if self.alive():
-            if not process.end(self.pid, signal.SIGTERM, STOP_SECONDS):
-                process.end(self.pid, signal.SIGKILL, STOP_SECONDS)
-            self.alive()
+            process.finish(self.pid, STOP_SECONDS)
+            self.alive()  # so that it does not stay as a zombie
 
 
 def _detached(words: Path, engine: Callable[[], int]) -> NoReturn:

@@ -79,7 +79,7 @@ class Network:
         await cni.prepare(self.settings, self.settings.state / "cni")
         self._sees_bridged = await asyncio.to_thread(host.filter_bridged, self.settings.bridge)
 
-    async def name(self) -> None:
+    async def ensure_dns(self) -> None:
         """The Service of the DNS, when its namespace is there. May be repeated."""
         await kubedns.ensure(self.client, self.settings)
 

@@ -136,9 +136,8 @@ class HAProxy:
         self._config.unlink(missing_ok=True)
         if not pid:
             return
-        if not await asyncio.to_thread(process.end, pid, signal.SIGTERM, _LONGEST):
-            log.warning("haproxy (pid %d) did not end in %g s", pid, _LONGEST)
-            await asyncio.to_thread(process.end, pid, signal.SIGKILL, _LONGEST)
+        if not await asyncio.to_thread(process.finish, pid, _LONGEST):
+            log.warning("haproxy (pid %d) did not end in %g s and was killed", pid, _LONGEST)
 
     async def _check(self, config: str) -> None:
         """Write the file if HAProxy accepts it; ProgramError quotes why not, and the old one stays."""

@@ -4,17 +4,14 @@ Light to import, so that a start can launch containerd first and load the rest w
 the process's start time too, as a pid alone may be another's by now.
 """
 
-import itertools
 import json
-import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.node.oci_runtime import AUTO, SECCOMP_FILTER, choose
-from wherry.process import end
+from wherry.process import finish, given
 
 SANDBOX_IMAGE = "wherry.local/sandbox:2"
 _PROGRAM = "containerd"
@@ -149,24 +146,14 @@ class ContainerdProcess:
 
     def forgotten(self) -> list[Process]:
         """Those that run with this config and that no pidfile names any more, as its directory was removed."""
-        known, config = self.find(), ("-c", str(self.config))
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = Path(f"/proc/{name}/cmdline").read_text(errors="replace").split("\0")
-            except OSError:  # it has ended meanwhile
-                continue
-            if Path(words[0]).name == _PROGRAM and config in itertools.pairwise(words):
-                process = find_process(int(name))
-                if process and process != known:
-                    found.append(process)
-        return found
+        known = self.find()
+        ours = (find_process(pid) for pid, name in given("-c", str(self.config)) if name == _PROGRAM)
+        return [one for one in ours if one and one != known]
 
     def end_forgotten(self) -> None:
         """One of them would hold the lock of all data, behind a socket that nobody finds. Blocking."""
         for process in self.forgotten():
-            if not end(process.pid, signal.SIGTERM, _END_SECONDS):
-                end(process.pid, signal.SIGKILL, _END_SECONDS)
+            finish(process.pid, _END_SECONDS)
 
     def configured(self) -> bool:
         """Whether the config on disk is the one that is wanted. Raises ProgramError without the OCI runtime wanted."""

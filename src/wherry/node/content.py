@@ -143,15 +143,14 @@ async def _missing(calls: ContentCalls, image: _Image) -> list[pb.Descriptor]:
 async def _bring(calls: ContentCalls, image: _Image, missing: Sequence[pb.Descriptor]) -> None:
     """Copy what is missing and unpack the layers; those need not wait until manifest and config are on the disk."""
 
-    async def copy(layers: bool) -> None:
-        blobs = [blob for blob in missing if (blob in image.layers) is layers]
+    async def copy(blobs: Sequence[pb.Descriptor]) -> None:
         await asyncio.gather(*(calls.write_blob(image.path(blob), blob.digest, blob.size) for blob in blobs))
 
-    async def layers() -> None:
-        await copy(layers=True)
+    async def copy_and_unpack() -> None:
+        await copy([blob for blob in missing if blob in image.layers])
         await unpack(calls, image.layers, image.diff_ids)
 
     try:
-        await asyncio.gather(layers(), copy(layers=False))
+        await asyncio.gather(copy_and_unpack(), copy([blob for blob in missing if blob not in image.layers]))
     except OSError as error:
         raise RuntimeFailure("NOT_FOUND", f"{error.filename}: {error.strerror}") from error

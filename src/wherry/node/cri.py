@@ -92,7 +92,7 @@ class CriRuntime:
 
     async def run_sandbox(self, spec: SandboxSpec) -> str:
         """Idempotent by (uid, attempt): an earlier call may have succeeded after its caller gave up."""
-        wanted = None if spec.security.privileged else key(None)
+        wanted = key(spec.security, sandbox=True)
         annotations = self._filters.annotations(wanted)
         request = pb.RunPodSandboxRequest(config=cri_messages.sandbox_config(spec, annotations))
         try:

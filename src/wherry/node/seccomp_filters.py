@@ -26,15 +26,15 @@ _LIFE_SECONDS = 3600.0
 Key = tuple[str, ...]
 
 
-def key(security: Security | None) -> Key | None:
-    """All that one version of the default profile depends on: the container's capabilities.
+def key(security: Security, *, sandbox: bool = False) -> Key | None:
+    """All that one version of the default profile depends on: the container's capabilities, a sandbox's being fixed.
 
-    None where the filter is another. A sandbox (None) has always the same.
+    None where the filter is another.
     """
-    if security is None:
-        return _SANDBOX
     if security.privileged or security.seccomp != _DEFAULT:
         return None
+    if sandbox:
+        return _SANDBOX
     return (*_names(security.add_capabilities), "-", *_names(security.drop_capabilities))
 
 
