@@ -57,6 +57,8 @@ _PROPAGATION = {
     "HostToContainer": pb.PROPAGATION_HOST_TO_CONTAINER,
     "Bidirectional": pb.PROPAGATION_BIDIRECTIONAL,
 }
+# How containerd says that it broke a start off: in a call of the shim, or by killing the shim that was starting.
+_BROKEN_OFF = ("context canceled", "failed to start shim: start failed: : signal: killed")
 _PROTOCOLS = {"TCP": pb.TCP, "UDP": pb.UDP, "SCTP": pb.SCTP}
 
 
@@ -165,7 +167,7 @@ def container_value(status: pb.ContainerStatus, sandbox_id: str) -> Container:
 
 def _given_up(status: pb.ContainerStatus) -> bool:
     """Whoever asked for its start went away meanwhile, so containerd broke off: it has never run."""
-    return status.reason == "StartError" and "context canceled" in status.message
+    return status.reason == "StartError" and any(words in status.message for words in _BROKEN_OFF)
 
 
 def image_value(image: pb.Image, pinned: frozenset[str] = frozenset()) -> Image:

@@ -78,8 +78,12 @@ def test_a_status_gives_the_image_as_written_and_times_only_where_there_are_any(
 
 
 def test_a_start_that_was_broken_off_as_nobody_waited_for_it_has_not_been() -> None:
-    said = "failed to create containerd task: failed to create shim task: context canceled: unknown"
-    for message, state in ((said, State.CREATED), ('exec: "/no/such": no such file', State.EXITED)):
+    create = "failed to create containerd task: failed to"
+    for message, state in (
+        (f"{create} create shim task: context canceled: unknown", State.CREATED),
+        (f"{create} start shim: start failed: : signal: killed: unknown", State.CREATED),
+        ('exec: "/no/such": no such file', State.EXITED),
+    ):
         status = pb.ContainerStatus(
             reason="StartError", message=message, state=pb.CONTAINER_EXITED, exit_code=128, created_at=1, finished_at=2
         )
